@@ -1,0 +1,66 @@
+# Everything a reader or an author calls. Needs: git, make, and one of Python 3.13, 3.12 or 3.11 with venv.
+
+.DEFAULT_GOAL := help
+.PHONY: help book test serve clean notebooks address environment
+
+# An interpreter of your own: make book PYTHON=/path/to/python3.12
+PYTHON ?=
+# Where `make serve` listens.
+PORT ?= 8000
+# make test FORCE=1 runs the tests even if nothing changed since the last green run.
+FORCE ?=
+export FORCE PORT
+
+# What the shell of the caller may hold must not reach the book's own environment.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+export PYTHONUTF8 := 1
+
+RUN := .venv/bin/python
+
+# The first interpreter that really starts (a name can be a shim that fails) and is new enough, not too new.
+# The environment's own comes first, so that it is kept once it was made with PYTHON=...
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+define FIND_PYTHON
+if [ -n "$(PYTHON)" ]; then \
+  if "$(PYTHON)" -c '$(FITS)' >/dev/null 2>&1; then found="$(PYTHON)"; \
+  else echo 'PYTHON=$(PYTHON) is not a working Python 3.11, 3.12 or 3.13.' >&2; exit 1; fi; \
+else \
+  found=; \
+  for name in $(RUN) python3.13 python3.12 python3.11 python3 python; do \
+    if "$$name" -c '$(FITS)' >/dev/null 2>&1; then found="$$name"; break; fi; \
+  done; \
+  if [ -z "$$found" ]; then \
+    echo 'No working Python 3.11, 3.12 or 3.13 was found on PATH.' >&2; \
+    echo 'Install one, or name it: make book PYTHON=/path/to/python3.13' >&2; exit 1; \
+  fi; \
+fi
+endef
+
+help: ## list the commands
+	@echo 'What does `neural_net.losses` hold? An executable book. Commands:'
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1|/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+environment: ## create or update .venv (the other commands do it themselves)
+	@$(FIND_PYTHON); "$$found" tools/environment.py
+
+book: environment ## execute every chapter and build the site in _build/html
+	@$(RUN) tools/notebooks.py
+	@$(RUN) tools/build_book.py
+
+test: environment ## run all tests, the book's build among them (FORCE=1: even if nothing changed)
+	@$(RUN) tools/check.py
+
+serve: book ## build the site and open it on http://localhost:8000 (PORT=... for another port)
+	@echo 'The book is on http://localhost:$(PORT)/ (stop with Ctrl-C)'
+	@$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+notebooks: environment ## write the Colab notebooks chapters/*.ipynb from the chapters
+	@$(RUN) tools/notebooks.py
+
+address: environment ## carry the address of _config.yml to every place that shows it
+	@$(RUN) tools/address.py
+	@$(RUN) tools/notebooks.py
+
+clean: ## remove everything that the commands made
+	rm -rf .venv _build build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	find chapters helpers tests tools _ext -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,97 @@
+"""Run all tests: python tools/check.py (what `make test` calls); the last line counts them.
+
+A green run leaves a stamp that names every file of the book and every installed version. As long as
+the stamp fits, nothing that a test looks at has changed, and the run is not repeated: FORCE=1
+repeats it.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+STAMP = ROOT / "_build" / "green.json"
+REPORT = ROOT / "_build" / "tests.xml"
+# Workers: one for each core, and no more than four, as each may hold TensorFlow in memory.
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "logical", "--maxprocesses", "4"]
+PYTEST += ["--dist", "loadgroup", "--durations", "8", f"--junitxml={REPORT}"]
+
+
+def book_files(root: pathlib.Path) -> list[str]:
+    """Return the files of the book: tracked ones, and new ones that git does not ignore."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=root, check=True, capture_output=True).stdout
+    return sorted(set(listed.decode().split("\0")) - {""})
+
+
+def state(root: pathlib.Path) -> str:
+    """Return a hash of all that a test can depend on: files, interpreter, versions."""
+    digest = hashlib.sha256(sys.version.encode())
+    versions = {f"{d.name.lower()}=={d.version}" for d in importlib.metadata.distributions()}
+    digest.update("\n".join(sorted(versions)).encode())
+    for name in book_files(root):
+        path = root / name
+        content = path.read_bytes() if path.is_file() else b"gone"
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest()
+
+
+def counts(report: pathlib.Path) -> tuple[int, int]:
+    """Return how many tests passed and failed; a test that was skipped did not pass."""
+    suites = list(ET.parse(report).getroot().iter("testsuite"))
+    total = sum(int(suite.get("tests", 0)) for suite in suites)
+    names = ("failures", "errors", "skipped")
+    failed = sum(int(suite.get(name, 0)) for suite in suites for name in names)
+    return total - failed, failed
+
+
+def unchanged_since_green(now: str) -> str | None:
+    """Return the sentence about the green run that still holds, if there is one."""
+    if os.environ.get("FORCE") or not STAMP.is_file():
+        return None
+    green = json.loads(STAMP.read_text(encoding="utf-8"))
+    if green["state"] != now:
+        return None
+    again = "make test FORCE=1 runs them again"
+    line = f"{green['passed']} passed, 0 failed"
+    return f"Nothing changed since the green run of {green['date']}; {again}.\n{line}"
+
+
+def run_tests() -> tuple[int, int, int]:
+    """Run pytest; return its exit code and how many tests passed and failed."""
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.unlink(missing_ok=True)
+    code = subprocess.run(PYTEST, cwd=ROOT, check=False).returncode
+    passed, failed = counts(REPORT) if REPORT.is_file() else (0, 1)
+    return code, passed, failed
+
+
+def main() -> int:
+    """Run the tests, or say that nothing changed; 0 if all passed. With --last: count again."""
+    if sys.argv[1:] == ["--last"]:
+        print("{} passed, {} failed".format(*counts(REPORT)))
+        return 0
+    before = state(ROOT)
+    sentence = unchanged_since_green(before)
+    if sentence:
+        print(sentence)
+        return 0
+    STAMP.unlink(missing_ok=True)
+    code, passed, failed = run_tests()
+    print(f"{passed} passed, {failed} failed")
+    if code or failed or not passed:
+        return code or 1
+    if state(ROOT) == before:
+        date = time.strftime("%Y-%m-%d %H:%M")
+        STAMP.write_text(json.dumps({"state": before, "date": date, "passed": passed}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
