@@ -1,0 +1,1 @@
+"""Plots of the book: one module per subject, and one style for all."""

@@ -1,0 +1,8 @@
+"""Sentences whose numbers are computed: prose that cannot drift from the results."""
+
+from IPython.display import Markdown, display
+
+
+def say(text: str) -> None:
+    """Show ``text`` as Markdown (with ``$…$`` formulas) in a notebook and on the site."""
+    display(Markdown(text))

@@ -1,0 +1,80 @@
+"""Clear errors for input that cannot work, each saying what is wrong and how to mend it."""
+
+import numpy as np
+import numpy.typing as npt
+import tf_keras
+
+
+def check_keras_version(neural_net: object) -> None:
+    """Raise unless ``neural_net`` is a layer or model of ``tf_keras``.
+
+    Raises
+    ------
+    TypeError
+        If it is a Keras 3 object (Keras 3 does not see the variables and losses of TFP's layers)
+        or no layer at all.
+    """
+    if isinstance(neural_net, tf_keras.layers.Layer):
+        return
+    modules = [cls.__module__ for cls in type(neural_net).__mro__]
+    if any(name == "keras" or name.startswith("keras.") for name in modules):
+        raise TypeError(
+            f"{type(neural_net).__name__} is a Keras 3 model. TFP's layers are tf_keras layers, "
+            "and Keras 3 neither trains their weights nor collects their losses. Build the model "
+            "from tf_keras (import tf_keras) in place of tf.keras or keras."
+        )
+    raise TypeError(
+        f"Expected a tf_keras model or layer, but got {type(neural_net).__name__}: "
+        "pass the network itself, for instance a tf_keras.Sequential."
+    )
+
+
+def check_images(images: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Return the inputs [examples, …] as float32.
+
+    Raises
+    ------
+    ValueError
+        If there is no example, or a value is NaN or infinite.
+    """
+    array = np.asarray(images, np.float32)
+    if array.ndim < 2 or len(array) == 0:
+        raise ValueError(
+            f"images has shape {array.shape}: the first axis must count the examples, "
+            "for instance (1437, 64). Use images[:1], not images[0], for a single one."
+        )
+    bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+    if bad.size:
+        raise ValueError(
+            f"{bad.size} of {len(array)} examples hold NaN or infinite values, the first at index "
+            f"{bad[0]}: remove them or fill the gaps before training."
+        )
+    return array
+
+
+def check_labels(
+    labels: npt.ArrayLike, num_examples: int, num_classes: int
+) -> npt.NDArray[np.int32]:
+    """Return the labels [examples] as int32.
+
+    Raises
+    ------
+    ValueError
+        If they are not one whole number in 0 … num_classes − 1 per example.
+    """
+    array = np.asarray(labels)
+    if array.shape != (num_examples,):
+        raise ValueError(
+            f"labels has shape {array.shape}, but there are {num_examples} images: pass one class "
+            "number per image, shape (examples,). For one-hot labels use labels.argmax(axis=-1)."
+        )
+    if not np.all(array == np.floor(array)):
+        raise ValueError("labels must be whole numbers, the index of each example's class.")
+    outside = np.flatnonzero((array < 0) | (array >= num_classes))
+    if outside.size:
+        raise ValueError(
+            f"labels[{outside[0]}] is {array[outside[0]]}, but the network has {num_classes} "
+            f"outputs, so labels must lie in 0 … {num_classes - 1}. Give the last layer one unit "
+            "per class, and count the classes from 0."
+        )
+    return array.astype(np.int32)
