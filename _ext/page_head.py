@@ -1,0 +1,71 @@
+"""Sphinx extension: what stands in the head of every page.
+
+The description is the question that the page opens with (or its first sentence), the canonical
+address follows from `repository.url`, and the scripts of live code and comments, which jupyter-book
+always adds and which name other hosts, are left out: this book uses neither.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
+
+UNUSED = re.compile(r"thebe|sphinx-comments")
+LONGEST = 200
+
+
+def published_at(repository: str) -> str:
+    """Return the address of the site that GitHub Pages makes of a repository."""
+    owner, name = repository.rstrip("/").split("/")[-2:]
+    host = f"https://{owner.lower()}.github.io/"
+    return host if name.lower() == f"{owner.lower()}.github.io" else f"{host}{name}/"
+
+
+def set_base(_app: Sphinx, config: Config) -> None:
+    """Let the canonical addresses follow from the repository's."""
+    config.html_baseurl = published_at(config.html_theme_options["repository_url"])
+
+
+def description(doctree: nodes.document) -> str:
+    """Return the page's opening question, or else its first paragraph, in one line."""
+    places = [*doctree.findall(nodes.block_quote), *doctree.findall(nodes.paragraph)]
+    text = " ".join(places[0].astext().split()) if places else ""
+    return text if len(text) <= LONGEST else text[: LONGEST - 2].rsplit(" ", 1)[0] + " …"
+
+
+def is_unused(script: Any) -> bool:
+    """Whether a script belongs to live code or comments."""
+    attributes = getattr(script, "attributes", {})
+    return (
+        UNUSED.search(f"{getattr(script, 'filename', script)} {attributes.get('body')}") is not None
+    )
+
+
+def complete_head(
+    _app: Sphinx,
+    _page: str,
+    _template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Add the description, and leave the unused scripts and styles out."""
+    for files in ("script_files", "css_files"):
+        context[files] = [file for file in context[files] if not is_unused(file)]
+    text = description(doctree) if doctree is not None else ""
+    if text:
+        tag = f'<meta name="description" content="{html.escape(text)}" />'
+        context["metatags"] = f"{context.get('metatags', '')}\n    {tag}"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension, after those whose scripts it leaves out."""
+    app.connect("config-inited", set_base, priority=900)
+    app.connect("html-page-context", complete_head, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
