@@ -45,5 +45,7 @@ def predict_by_draws(
     if num_draws < 1:
         raise ValueError(f"num_draws is {num_draws}: draw the weights at least once.")
     tf.random.set_seed(seed)
-    logits = tf.stack([neural_net(images) for _ in range(num_draws)])
+    one_draw = tf.function(neural_net)
+    logits = tf.stack([one_draw(tf.constant(images)) for _ in range(num_draws)])
+    neural_net(images[:1])  # a compiled call leaves graph tensors in `losses`; an eager one, values
     return tf.nn.softmax(tf.cast(logits, tf.float64)).numpy()

@@ -159,7 +159,7 @@ def _check_finite(row: tuple[Any, ...], step_number: int) -> None:
     if not np.all(np.isfinite(row)):
         raise ValueError(
             f"The loss stopped being finite at step {step_number}: negative log-likelihood "
-            f"{row[1]}, KL per layer {list(row[2:])}. Try a smaller learning rate."
+            f"{row[1]}, KL per layer {', '.join(map(str, row[2:]))} nats. Try a smaller learning rate."
         )
 
 
