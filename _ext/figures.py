@@ -1,0 +1,85 @@
+"""Sphinx extension: sentences for those who cannot see a figure, and sizes for those who can.
+
+A figure's cell displays a PNG and, as the plain-text form of the same output, a sentence that is
+built from the plotted data. myst-nb keeps only the picture; here the sentence becomes its
+alternative text. The PNG is saved at twice its size, so that it is sharp on fine screens, and
+shown at half its pixels, never wider than the page (the theme's style sheet sees to that).
+"""
+
+from __future__ import annotations
+
+import pathlib
+import struct
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from sphinx.util import logging
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+LOGGER = logging.getLogger(__name__)
+PIXELS_PER_POINT_OF_PAGE = 2
+BARE = ("<Figure size", "<Axes", "<seaborn", "<matplotlib", "[<", "array([<")
+PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+def png_size(path: pathlib.Path) -> tuple[int, int]:
+    """Width and height of a PNG in pixels, read from its header."""
+    head = path.read_bytes()[:24]
+    if not head.startswith(PNG_START):
+        raise ValueError(f"{path.name} is no PNG")
+    width, height = struct.unpack(">II", head[16:24])
+    return width, height
+
+
+def find_form(bundle: nodes.Element, mime_type: str) -> nodes.Element | None:
+    """The part of an output that holds the given form of it."""
+    for form in bundle.children:
+        if isinstance(form, nodes.Element) and form.get("mime_type") == mime_type:
+            return form
+    return None
+
+
+def describe(image: nodes.image, plain: nodes.Element | None) -> None:
+    """Use an output's plain text as the image's alternative text; warn when it says nothing."""
+    sentence = " ".join(plain.astext().split()) if plain is not None else ""
+    if not sentence or sentence.startswith(BARE):
+        LOGGER.warning(
+            "figure without a sentence for those who cannot see it (its text is %r): "
+            "let the cell's last line give helpers' DescribedFigure",
+            sentence[:60],
+            location=image,
+            type="figures",
+        )
+        return
+    image["alt"] = sentence
+
+
+def fit(image: nodes.image, srcdir: pathlib.Path) -> None:
+    """Show the image at half its pixels, and load it only when the reader comes near."""
+    image["loading"] = "lazy"
+    if "width" not in image:
+        width, _ = png_size(srcdir / str(image["uri"]).lstrip("/"))
+        image["width"] = f"{width // PIXELS_PER_POINT_OF_PAGE}px"
+
+
+def is_output(node: nodes.Node) -> bool:
+    """Whether the node is an output in all its forms, as myst-nb leaves it before writing."""
+    return isinstance(node, nodes.container) and node.get("nb_element") == "mime_bundle"
+
+
+def complete_figures(app: Sphinx, doctree: nodes.document) -> None:
+    """Give every computed figure of a page its sentence and its size."""
+    for bundle in doctree.findall(is_output):
+        form = find_form(bundle, "image/png")
+        if form is not None:
+            for image in form.findall(nodes.image):
+                describe(image, find_form(bundle, "text/plain"))
+                fit(image, pathlib.Path(app.srcdir))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension."""
+    app.connect("doctree-read", complete_figures, priority=100)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

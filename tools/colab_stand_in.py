@@ -1,0 +1,97 @@
+"""What a chapter meets on Colab, made on this machine and without the internet.
+
+git serves the book's address from the files on disk and refuses every other one, pip has no index,
+`google.colab` can be imported, the helpers cannot: a chapter must fetch them in its first cell.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+from book_settings import Book, BookError
+
+DROPPED = ("PYTHONPATH", "PYTHONSTARTUP", "GIT_", "PIP_", "IPYTHON", "MPL", "JUPYTER_")
+STARTUP = """import sys
+import types
+
+google = sys.modules.setdefault("google", types.ModuleType("google"))
+google.colab = sys.modules["google.colab"] = types.ModuleType("google.colab")
+"""
+NOT_SERVED = {".git", ".venv", "_build", "__pycache__"}
+
+
+def git(*arguments: str, cwd: pathlib.Path) -> str:
+    """Run git and return what it prints; a failure shows git's own words."""
+    identity = ["-c", "user.name=book", "-c", "user.email=book@invalid"]
+    command = ["git", *identity, "-c", "commit.gpgsign=false", *arguments]
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise BookError(f"git {' '.join(arguments[:2])}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def files_on_disk(root: pathlib.Path) -> list[str]:
+    """The book's files as a clone would hold them once the changes of now are committed."""
+    if (root / ".git").exists():
+        names = git("ls-files", "-z", "-co", "--exclude-standard", cwd=root).split("\0")
+        return [name for name in names if name and (root / name).is_file()]
+    files = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    return [path.as_posix() for path in files if not NOT_SERVED & set(path.parts)]
+
+
+def make_origin(book: Book, folder: pathlib.Path) -> str:
+    """Make a repository of the files on disk in `folder`; returns its address."""
+    folder.mkdir(parents=True)
+    git("init", "--quiet", "-b", book.branch, ".", cwd=folder)
+    for name in files_on_disk(book.root):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(book.root / name, folder / name)
+    git("add", "--all", "--force", cwd=folder)
+    git("commit", "--quiet", "--no-verify", "-m", "The files on disk", cwd=folder)
+    return folder.as_uri()
+
+
+def environment(book: Book, origin: str, home: pathlib.Path) -> dict[str, str]:
+    """The environment of a chapter's kernel, with the empty folder `home` as its home."""
+    startup = home / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00-colab.py").write_text(STARTUP, encoding="utf-8")
+    kept = {name: v for name, v in os.environ.items() if not name.startswith(DROPPED)}
+    return {
+        **kept,
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
+        "MPLCONFIGDIR": str(home / "matplotlib"),
+        "PIP_NO_INDEX": "1",
+        "GIT_ALLOW_PROTOCOL": "file",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{origin}.insteadOf",
+        "GIT_CONFIG_VALUE_0": book.address,
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",  # Colab shows no log of C++ in a cell, so neither do we
+        "TQDM_DISABLE": "1",
+    }
+
+
+def refuse_reachable_helpers(variables: dict[str, str], folder: pathlib.Path) -> None:
+    """Stop when `import helpers` works unfetched: a chapter without its first cell would pass."""
+    probe = "import importlib.util as u, sys; sys.exit(u.find_spec('helpers') is None)"
+    found = subprocess.run(
+        [sys.executable, "-c", probe], cwd=folder, env=variables, capture_output=True, check=False
+    )
+    if found.returncode == 0:
+        raise BookError(
+            "helpers can be imported here before a chapter fetches them: a chapter that forgets "
+            f"to would pass. Run: {sys.executable} -m pip uninstall tfp-losses-helpers"
+        )

@@ -1,0 +1,137 @@
+"""Execute one notebook alone, as a Colab reader would, in a kernel of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import pathlib
+import re
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import nbformat
+from book_settings import Book, BookError
+from colab_stand_in import environment
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
+from outputs import explain_error, notebook_troubles
+
+os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else jupyter_client's look for
+# kernels loads the debugger, which writes four lines about frozen modules
+SEED = re.compile(r"^SEED = 0[ \t]*$", re.MULTILINE)
+STARTUP_SECONDS = 300  # a kernel that shares its core with two TensorFlows starts slowly
+LATE_OUTPUT_SECONDS = 120
+
+
+class ColabClient(NotebookClient):
+    """nbclient without its signal handlers: several clients share one event loop here.
+
+    Each of nbclient's own handlers would replace the one before; Ctrl-C would stop one kernel and
+    leave the others. Here it cancels the tasks, and each task shuts its kernel down.
+    """
+
+    @asynccontextmanager
+    async def async_setup_kernel(self, **kwargs: Any) -> AsyncIterator[None]:
+        """Start the kernel, and shut it down whatever happens."""
+        self.km = self.create_kernel_manager()
+        try:
+            await self.async_start_new_kernel(**kwargs)
+            await self.async_start_new_kernel_client()
+            yield
+        finally:
+            await asyncio.shield(self._async_cleanup_kernel())
+
+
+@dataclasses.dataclass
+class Result:
+    """What came of one notebook: its outputs, the seconds it took, and what is wrong with it."""
+
+    path: pathlib.Path
+    notebook: nbformat.NotebookNode
+    seconds: float
+    troubles: list[str]
+
+
+def with_seed(notebook: nbformat.NotebookNode, seed: int, name: str) -> None:
+    """Replace `SEED = 0` by another seed; a chapter with code but without that line is wrong."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    count = 0
+    for cell in cells:
+        cell.source, found = SEED.subn(f"SEED = {seed}", cell.source)
+        count += found
+    if cells and count != 1:
+        raise BookError(f"{name} has {count} lines `SEED = 0`, so no other seed can be tried")
+
+
+async def execute(
+    book: Book,
+    path: pathlib.Path,
+    origin: str,
+    *,
+    seed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Execute the notebook at `path` in an empty folder and check its outputs.
+
+    `progress` is called with the number of code cells done and their total.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    if seed is not None:
+        with_seed(notebook, seed, path.name)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        troubles = await _run(book, notebook, origin, pathlib.Path(place), progress)
+    return Result(path, notebook, time.perf_counter() - start, troubles)
+
+
+async def _run(
+    book: Book,
+    notebook: nbformat.NotebookNode,
+    origin: str,
+    place: pathlib.Path,
+    progress: Callable[[int, int], None] | None,
+) -> list[str]:
+    """Run all cells below the empty folder `place`; returns what went wrong."""
+    home, content = place / "home", place / "content"
+    home.mkdir()
+    content.mkdir()
+    total = sum(cell.cell_type == "code" for cell in notebook.cells)
+    client = _client(book, notebook, place)
+    if progress:
+        client.on_cell_executed = lambda **_: progress(client.code_cells_executed, total)
+    variables = environment(book, origin, home)
+    try:
+        await client.async_execute(cwd=str(content), env=variables)
+    except CellControlSignal as error:  # a failing cell, or one that takes too long
+        return [_failing_cell(notebook, error)]
+    except (DeadKernelError, RuntimeError, TimeoutError) as error:
+        return [f"the kernel died or does not answer: {type(error).__name__}: {error}"]
+    return notebook_troubles(notebook)
+
+
+def _client(book: Book, notebook: nbformat.NotebookNode, place: pathlib.Path) -> ColabClient:
+    """A client whose kernel talks through sockets in `place`, so that ports cannot clash."""
+    client = ColabClient(
+        notebook,
+        timeout=book.timeout,
+        startup_timeout=STARTUP_SECONDS,
+        iopub_timeout=LATE_OUTPUT_SECONDS,
+        raise_on_iopub_timeout=True,
+        record_timing=False,  # times in the cells' metadata would change jupyter-cache's key
+        kernel_name="python3",
+    )
+    client.config.KernelManager.transport = "ipc"
+    client.config.KernelManager.ip = str(place / "k")
+    return client
+
+
+def _failing_cell(notebook: nbformat.NotebookNode, error: Exception) -> str:
+    """Explain the error of the cell that failed; a timeout leaves no output to find it by."""
+    for number, cell in enumerate(notebook.cells):
+        if any(out["output_type"] == "error" for out in cell.get("outputs", [])):
+            return explain_error(cell, number)
+    return str(error)

@@ -1,0 +1,238 @@
+"""Write chapters/NN-*.ipynb from chapters/NN-*.md: python tools/notebooks.py [--check].
+
+The .md is the source. The .ipynb is for Colab, which opens nothing else: the same code cells
+without outputs, and Markdown that Colab shows as it should. It depends on the chapter,
+`_config.yml`, `_toc.yml`, `references.bib` and, for numbers and anchors, on the other pages, byte
+for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import re
+import sys
+
+import nbformat
+from book_settings import ROOT, Book, BookError, read_book
+from colab_markdown import Directive, Translator
+from page_source import DIRECTIVE, FENCE, HEADING, Cell, PageSource, cell_id, outside_fences
+from references import References
+
+TAGS = {"hide-input", "remove-input", "hide-output"}
+GENERATOR = "tools/notebooks.py"
+
+
+class NotebookWriter:
+    """Build the notebook of one chapter cell by cell."""
+
+    def __init__(self, source: PageSource, references: References) -> None:
+        self.source = source
+        self.references = references
+        self.translator = Translator(source, references)
+        self.headings = iter(source.headings)
+        self.ids = {heading.cell for heading in source.headings}
+        self.section = source.headings[0].cell if source.headings else "top"
+        self.cells: list[nbformat.NotebookNode] = []
+        self.collapsed: list[str] = []
+        self.solution = ""  # label of the exercise whose solution is open
+        self.hidden = False  # whether a collapsed section would swallow what follows
+
+    def write(self) -> str:
+        """Return the notebook as text."""
+        for cell in self.source.cells:
+            if cell.kind == "code":
+                self._code(cell)
+            elif cell.kind == "markdown" and not cell.metadata:
+                self._markdown(cell)
+            else:
+                message = f"a cell of kind {cell.kind} with {cell.metadata} is not known"
+                raise self.translator.refuse(cell.line, message)
+        if self.solution:
+            raise self._at_end(f"nothing ends the solution of {self.solution}: {{solution-end}}")
+        notebook = nbformat.v4.new_notebook(cells=self.cells, metadata=self._metadata())
+        nbformat.validate(notebook)
+        return nbformat.writes(notebook) + "\n"
+
+    def _at_end(self, message: str) -> BookError:
+        return self.translator.refuse(self.source.cells[-1].line, message)
+
+    def _metadata(self) -> dict:
+        """What the notebook says of itself: its kernel, where it is from, what Colab folds."""
+        if "kernelspec" not in self.source.metadata:
+            raise self.translator.refuse(1, "the front matter names no kernelspec")
+        colab: dict = {"provenance": [], "toc_visible": True}
+        if self.collapsed:
+            colab["collapsed_sections"] = self.collapsed
+        return {
+            "colab": colab,
+            "generated_from": f"{self.source.page.name}.md by {GENERATOR}; do not edit",
+            "kernelspec": self.source.metadata["kernelspec"],
+        }
+
+    def _code(self, cell: Cell) -> None:
+        """Take over a code cell unchanged; a figure's caption follows in a cell of its own."""
+        figure = self._figure(cell)
+        if self.hidden and not self.solution:
+            raise self.translator.refuse(cell.line, self._swallowed())
+        name = cell_id(f"{self.section}_code", self.ids)
+        made = nbformat.v4.new_code_cell(cell.source, metadata=cell.metadata, id=name)
+        self.cells.append(made)
+        if figure:
+            target = self.references.target("figures", figure["name"])
+            caption = self.translator.translate(figure["caption"].strip(), cell.line)
+            self._append(f"**Fig. {target.number}.** {caption}")
+
+    def _figure(self, cell: Cell) -> dict:
+        """The figure of a code cell, if it makes one; refuses metadata that is not known."""
+        rest = dict(cell.metadata)
+        tags = set(rest.pop("tags", []))
+        shown = dict(rest.pop("mystnb", {}))
+        figure = shown.pop("figure", {})
+        unknown = [*rest, *shown, *sorted(tags - TAGS), *sorted(set(figure) - {"name", "caption"})]
+        if unknown:
+            raise self.translator.refuse(cell.line, f"the cell's {unknown[0]!r} is not known")
+        if figure and set(figure) != {"name", "caption"}:
+            raise self.translator.refuse(cell.line, "a figure needs both a name and a caption")
+        return figure
+
+    def _append(self, text: str, name: str = "") -> None:
+        """Add a Markdown cell; its id stands in the metadata too, where Colab looks for it."""
+        if text:
+            name = name or cell_id(f"{self.section}_text", self.ids)
+            cell = nbformat.v4.new_markdown_cell(text, metadata={"id": name}, id=name)
+            self.cells.append(cell)
+
+    def _markdown(self, cell: Cell) -> None:
+        """Cut a Markdown cell at headings and solutions, and translate each piece."""
+        lines = cell.source.splitlines()
+        starts = sorted({0, *self._cuts(cell.source)})
+        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+            self._piece(lines[start:end], cell.line + start)
+
+    @staticmethod
+    def _cuts(source: str) -> list[int]:
+        """The lines at which a new cell begins."""
+        cuts = [number for number, line in outside_fences(source) if HEADING.match(line)]
+        for number, line in enumerate(source.splitlines()):
+            fence = FENCE.match(line)
+            if fence and re.match(r"\s*\{solution-(start|end)\}", fence["info"]):
+                cuts.append(number)
+        return cuts
+
+    def _piece(self, lines: list[str], line: int) -> None:
+        """Add one piece: a section's beginning, a solution's border, or plain text."""
+        fence = FENCE.match(lines[0])
+        directive = DIRECTIVE.match(fence["info"].strip()) if fence else None
+        if directive and directive["name"].startswith("solution-"):
+            taken, end = self.translator._take_directive(lines, 0, line)
+            self._solution(taken)
+            self._text(lines[end:], line + end)
+        elif HEADING.match(lines[0]):
+            self._section(lines, line)
+        else:
+            self._text(lines, line)
+
+    def _text(self, lines: list[str], line: int) -> None:
+        text = self.translator.translate("\n".join(lines), line)
+        if text and self.hidden and not self.solution:
+            raise self.translator.refuse(line, self._swallowed())
+        self._append(text)
+
+    @staticmethod
+    def _swallowed() -> str:
+        return "what follows a solution without a heading would be folded away with it on Colab"
+
+    def _section(self, lines: list[str], line: int) -> None:
+        """Begin a section: its heading's anchor is the cell's id."""
+        heading = next(self.headings)
+        if self.solution and heading.level <= 4:
+            raise self.translator.refuse(line, "a heading within a solution would cut it on Colab")
+        self.hidden = self.hidden and bool(self.solution)
+        first = not self.cells
+        self.section = heading.cell
+        text = self.translator.translate("\n".join(lines), line)
+        if first:
+            title, _, rest = text.partition("\n")
+            text = f"{title}\n\n{self._origin()}\n{rest}".rstrip()
+        self._append(text, heading.cell)
+
+    def _origin(self) -> str:
+        """The line under the title that says where the notebook is from."""
+        page = f"{self.references.book.site}{self.source.page.name}.html"
+        return f"*This notebook is generated from the book: [read this page there]({page}).*"
+
+    def _solution(self, directive: Directive) -> None:
+        """Open or close a solution: on Colab a section that is folded at first."""
+        self.translator.allow_options(directive, {"class", "label"})
+        if directive.name == "solution-end":
+            if not self.solution:
+                message = "{solution-end} without {solution-start}"
+                raise self.translator.refuse(directive.line, message)
+            self.solution = ""
+            return
+        if self.solution:
+            raise self.translator.refuse(directive.line, "a solution within a solution")
+        if directive.argument not in self.source.labels.exercises:
+            message = f"this page has no exercise with the label {directive.argument!r}"
+            raise self.translator.refuse(directive.line, message)
+        self.solution, self.hidden = directive.argument, True
+        name = cell_id(f"solution-{directive.argument}", self.ids)
+        self.collapsed.append(name)
+        body = self.translator.translate("\n".join(directive.body), directive.body_line)
+        self._append(f"#### Solution\n\n{body}".strip(), name)
+
+
+def notebook_text(references: References, path: pathlib.Path) -> str:
+    """The text of the notebook that belongs to the chapter at `path`."""
+    page = references.book.page_at(path)
+    return NotebookWriter(references.pages[page.name], references).write()
+
+
+def step(references: References, path: pathlib.Path, *, check: bool) -> str:
+    """Write one notebook, or say that it differs; returns a complaint or nothing."""
+    target = path.with_suffix(".ipynb")
+    text = notebook_text(references, path)
+    if target.exists() and target.read_text(encoding="utf-8") == text:
+        return ""
+    if check:
+        return f"chapters/{target.name} is not what {path.name} gives: run {GENERATOR}"
+    target.write_text(text, encoding="utf-8")
+    return ""
+
+
+def generate(book: Book, *, check: bool, paths: list[pathlib.Path] | None = None) -> list[str]:
+    """Write (or check) the notebooks of the book; returns all complaints."""
+    references = References(book)
+    complaints = []
+    for path in paths or book.chapters():
+        try:
+            complaints.append(step(references, path, check=check))
+        except BookError as error:
+            complaints.append(str(error))
+    stems = {path.stem for path in book.chapters()}
+    strays = sorted({path.stem for path in (book.root / "chapters").glob("*.ipynb")} - stems)
+    complaints += [f"chapters/{stem}.ipynb has no {stem}.md: take it away" for stem in strays]
+    return [complaint for complaint in complaints if complaint]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, list differences")
+    parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the book's folder")
+    options = parser.parse_args(arguments)
+    try:
+        book = read_book(options.root)
+        complaints = generate(book, check=options.check)
+    except BookError as error:
+        complaints = [str(error)]
+    if complaints:
+        print("\n".join(complaints), file=sys.stderr)
+        return 1
+    print(f"{len(book.chapters())} notebooks in step with their chapters")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

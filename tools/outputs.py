@@ -1,0 +1,86 @@
+"""Check the outputs of an executed notebook: nothing in them may trouble or puzzle a reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+TROUBLES = {
+    "a framework's log line": re.compile(
+        r"^(?:WARNING|ERROR|INFO):(?:tensorflow|absl|root)\b"
+        r"|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]*: [IWEF] \S+\.cc:\d+"
+        r"|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,:\d]* [IWEF] "
+        r"|^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ ",
+        re.MULTILINE,
+    ),
+    "an object's address, different in each run": re.compile(r"\b0x[0-9a-fA-F]{6,}\b"),
+    "a temporary folder's name, different in each run": re.compile(r"/tmp/|ipykernel_\d+|/T/tmp"),
+    "a traceback": re.compile(r"^Traceback \(most recent call last\)", re.MULTILINE),
+}
+
+
+def plain(text: str) -> str:
+    """Text without the terminal's colours."""
+    return TERMINAL_COLOURS.sub("", text)
+
+
+def texts(output: Any) -> Iterator[str]:
+    """Yield every piece of text in an output, whatever its kind."""
+    if "text" in output:
+        yield output["text"]
+    for mime_type, data in output.get("data", {}).items():
+        if not mime_type.startswith("image/") or mime_type == "image/svg+xml":
+            yield data if isinstance(data, str) else str(data)
+
+
+def output_troubles(output: Any) -> Iterator[str]:
+    """Yield what is wrong with one output."""
+    if output["output_type"] == "error":
+        yield f"an error: {output['ename']}: {plain(output['evalue'])}"
+    elif output.get("name") == "stderr":
+        yield f"output on stderr: {plain(output['text']).strip()[:400]}"
+    for text in texts(output):
+        for what, pattern in TROUBLES.items():
+            found = pattern.search(plain(text))
+            if found:
+                start = max(0, found.start() - 40)
+                yield f"{what}: {plain(text)[start : found.end() + 120].strip()}"
+
+
+def notebook_troubles(notebook: Any) -> list[str]:
+    """List what is wrong with a notebook's outputs, each with the cell that it comes from."""
+    complaints = []
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            shown = indent(cell.source)
+            complaints += [f"cell {number}: {what}\n{shown}" for what in output_troubles(output)]
+    return complaints
+
+
+def indent(text: str, mark: str = "    | ") -> str:
+    """Text with a mark before each line, so that source stands out in a message."""
+    return "\n".join(f"{mark}{line}".rstrip() for line in text.splitlines())
+
+
+def explain_error(cell: Any, number: int, keep: int = 14) -> str:
+    """Tell which cell failed: its source and the end of its traceback."""
+    errors = [out for out in cell.get("outputs", []) if out["output_type"] == "error"]
+    trace = plain("\n".join(errors[-1]["traceback"])).splitlines() if errors else []
+    short = trace if len(trace) <= keep else ["...", *trace[-keep:]]
+    return f"cell {number} failed:\n{indent(cell.source)}\n" + "\n".join(short)
+
+
+def comparable(notebook: Any) -> list[list[Any]]:
+    """The outputs of all code cells, to compare two executions byte for byte."""
+    return [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def first_difference(one: Any, other: Any) -> str:
+    """Say where two executions of a notebook differ, or nothing when they are the same."""
+    pairs = zip(comparable(one), comparable(other), strict=True)
+    for number, (first, second) in enumerate(pairs, 1):
+        if first != second:
+            return f"code cell {number} gave once\n{first!s:.600}\nand once\n{second!s:.600}"
+    return ""

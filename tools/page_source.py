@@ -1,0 +1,216 @@
+"""Read a page: its cells, headings, equations, figures and exercises, with the lines they stand on.
+
+Chapters are read with myst-nb's own reader. It is the one that Sphinx uses, so that the code cells
+of the generated notebook are those of the site to the byte (their hash is the key of the outputs),
+and it tells each cell's line, which error messages need.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+import re
+from collections.abc import Iterator
+
+import nbformat
+from book_settings import Book, BookError, Page
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from myst_nb.core.read import MystMetadataParsingError, read_myst_markdown_notebook
+from myst_parser.config.main import MdParserConfig
+from myst_parser.mdit_to_docutils.base import default_slugify
+from myst_parser.parsers.mdit import create_md_parser
+
+EXTENSIONS = {"amsmath", "colon_fence", "deflist", "dollarmath"}
+FENCE = re.compile(r"^(?P<indent>[ >]*)(?P<mark>`{3,}(?=[^`]*$)|~{3,}|:{3,})(?P<info>.*)$")
+HEADING = re.compile(r"^(?P<marks>#{1,6})[ \t]+(?P<text>.+?)(?:[ \t]+#+)?[ \t]*$")
+EQUATION_LABEL = re.compile(r"\$\$[ \t]*\((?P<label>[^)\s]+)\)[ \t]*$")
+DIRECTIVE = re.compile(r"^\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>.*)$")
+OPTION = re.compile(r"^:(?P<key>[\w-]+):[ \t]*(?P<value>.*)$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A cell of a page; `line` is the line of its first source line (from 1)."""
+
+    kind: str
+    source: str
+    metadata: dict
+    line: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Heading:
+    """A heading: `slug` is its anchor in MyST links, `cell` the id of its notebook cell."""
+
+    level: int
+    text: str
+    slug: str
+    cell: str
+
+
+@dataclasses.dataclass
+class Labels:
+    """What a page numbers, in order: label to the id of the notebook cell that shows it."""
+
+    equations: dict[str, str] = dataclasses.field(default_factory=dict)
+    figures: dict[str, str] = dataclasses.field(default_factory=dict)
+    exercises: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class PageSource:
+    """Everything that is read from one page's file."""
+
+    page: Page
+    path: pathlib.Path
+    metadata: dict
+    cells: list[Cell]
+    headings: list[Heading]
+    labels: Labels
+
+
+@functools.cache
+def parser(inline: bool = True) -> MarkdownIt:
+    """MyST's Markdown parser, with or without the inline stage."""
+    config = MdParserConfig(enable_extensions=EXTENSIONS)
+    if not inline:
+        config = dataclasses.replace(config, disable_syntax=["inline"])
+    return create_md_parser(config, RendererHTML)
+
+
+def plain_title(text: str) -> str:
+    """A heading's words as MyST's anchors see them: text and code, no mathematics."""
+    tokens = parser().parse(f"# {text}")
+    children = tokens[1].children or []
+    return "".join(part.content for part in children if part.type in ("text", "code_inline"))
+
+
+def read_notebook(book: Book, path: pathlib.Path) -> nbformat.NotebookNode:
+    """Read a chapter just as Sphinx does."""
+    text = path.read_text(encoding="utf-8")
+    config = MdParserConfig(enable_extensions=EXTENSIONS)
+    try:
+        return read_myst_markdown_notebook(text, config, add_source_map=True, path=path)
+    except MystMetadataParsingError as error:
+        raise BookError(f"{path.relative_to(book.root)}: {error}") from error
+
+
+def read_cells(book: Book, path: pathlib.Path) -> tuple[dict, list[Cell]]:
+    """Read a chapter's front matter and cells with their lines."""
+    text = path.read_text(encoding="utf-8")
+    notebook = read_notebook(book, path)
+    lines = notebook.metadata.pop("source_map")
+    cells = []
+    for cell, line in zip(notebook.cells, lines, strict=True):
+        cells.append(Cell(cell.cell_type, cell.source, dict(cell.metadata), _first(text, line)))
+    return dict(notebook.metadata), cells
+
+
+def _first(text: str, line: int) -> int:
+    """The number (from 1) of the first line from `line` (from 0) on that is not blank."""
+    for number, content in enumerate(text.splitlines()[line:], line + 1):
+        if content.strip():
+            return number
+    return line + 1
+
+
+def outside_fences(source: str) -> Iterator[tuple[int, str]]:
+    """Yield number and text of the lines that stand in no code block and in no directive."""
+    open_marks: list[str] = []
+    for number, line in enumerate(source.splitlines()):
+        fence = FENCE.match(line)
+        if fence:
+            mark, info = fence["mark"], fence["info"].strip()
+            if open_marks and not info and mark.startswith(open_marks[-1]):
+                open_marks.pop()
+            elif not open_marks or open_marks[-1].startswith(":"):
+                open_marks.append(mark)
+        elif not open_marks:
+            yield number, line
+
+
+def outside_code(source: str) -> Iterator[str]:
+    """Yield the lines that stand in no code block; directives are looked into."""
+    mark = ""
+    for line in source.splitlines():
+        fence = FENCE.match(line)
+        if fence and not fence["mark"].startswith(":"):
+            if not mark:
+                mark = fence["mark"]
+            elif fence["mark"].startswith(mark) and not fence["info"].strip():
+                mark = ""
+        elif not mark:
+            yield line
+
+
+def cell_id(text: str, taken: set[str]) -> str:
+    """A notebook cell id made of `text` that is not taken yet."""
+    base = re.sub(r"[^a-z0-9_-]", "", text.lower())[:48].strip("-_") or "part"
+    name, count = base, 2
+    while name in taken:
+        name, count = f"{base}-{count}", count + 1
+    taken.add(name)
+    return name
+
+
+def make_heading(match: re.Match[str], slugs: set[str], ids: set[str]) -> Heading:
+    """The heading of a matched line, its anchor counted up as MyST counts it."""
+    slug = default_slugify(plain_title(match["text"]))
+    count = 1
+    while slug in slugs:
+        slug, count = f"{slug}-{count}", count + 1
+    slugs.add(slug)
+    return Heading(len(match["marks"]), match["text"], slug, cell_id(slug, ids))
+
+
+def exercise_labels(lines: list[str]) -> Iterator[str]:
+    """Yield the label of each numbered exercise among the lines."""
+    for start, line in enumerate(lines):
+        fence = FENCE.match(line)
+        directive = DIRECTIVE.match(fence["info"]) if fence else None
+        if directive and directive["name"] == "exercise":
+            options = {}
+            for following in lines[start + 1 :]:
+                option = OPTION.match(following.strip())
+                if not option:
+                    break
+                options[option["key"]] = option["value"].strip()
+            if "label" in options and "nonumber" not in options:
+                yield options["label"]
+
+
+def scan(page: Page, path: pathlib.Path, metadata: dict, cells: list[Cell]) -> PageSource:
+    """Collect headings and labels of a page's cells."""
+    headings: list[Heading] = []
+    labels = Labels()
+    slugs: set[str] = set()
+    ids: set[str] = set()
+    for cell in cells:
+        section = headings[-1].cell if headings else ""
+        if cell.kind == "code":
+            figure = (cell.metadata.get("mystnb") or {}).get("figure") or {}
+            if "name" in figure:
+                labels.figures[figure["name"]] = section
+            continue
+        labels.exercises |= dict.fromkeys(exercise_labels(list(outside_code(cell.source))), section)
+        top = dict(outside_fences(cell.source))
+        for line in outside_code(cell.source):
+            label = EQUATION_LABEL.search(line)
+            if label:
+                labels.equations[label["label"]] = headings[-1].cell if headings else ""
+            heading = HEADING.match(line)
+            if heading and line in top.values():
+                headings.append(make_heading(heading, slugs, ids))
+    return PageSource(page, path, metadata, cells, headings, labels)
+
+
+def read_page(book: Book, page: Page) -> PageSource:
+    """Read one page of the book."""
+    path = book.root / f"{page.name}.md"
+    if page.is_chapter:
+        metadata, cells = read_cells(book, path)
+    else:
+        metadata, cells = {}, [Cell("markdown", path.read_text(encoding="utf-8"), {}, 1)]
+    return scan(page, path, metadata, cells)
