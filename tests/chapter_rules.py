@@ -1,0 +1,221 @@
+"""The chapter contract as functions: each takes a chapter and returns what breaks the rule.
+
+The numbers C1, C2, ... are those of CONTRIBUTING.md.
+"""
+
+import ast
+import re
+from collections.abc import Iterable
+
+from chapter_text import Block, Chapter
+
+LONGEST_CELL = 30
+MOST_GLUED = 0.15
+WORDS_A_MINUTE = 200
+MINUTES_A_CELL = 0.4
+CLOSING = ("Exercises", "The answer in one sentence", "Takeaways", "Where to go next")
+TAGS = {"hide-input", "remove-input", "hide-output"}
+VERSIONED = (
+    r"Python|TensorFlow(?: Probability)?|TFP|Keras|NumPy|Jupyter Book|version|versions|and|to"
+)
+DECIMAL = re.compile(rf"(?:\b({VERSIONED})\s+)?(?<![\w.])v?\d+\.\d+(?:\.\d+)*\b")
+
+Faults = list[str]
+
+
+def opens_with_question(chapter: Chapter) -> Faults:
+    """C1: one title, then the reader's question as a quotation."""
+    titles = re.findall(r"^# \S.*$", chapter.markdown, re.MULTILINE)
+    if len(titles) != 1:
+        return [f"C1: {len(titles)} titles of the first level"]
+    after = chapter.text.split(titles[0], 1)[1].lstrip()
+    return [] if after.startswith("> ") else ["C1: no quoted question below the title"]
+
+
+def says_what_it_takes(chapter: Chapter) -> Faults:
+    """C2: "Before you start" tells goal, needs and honest minutes."""
+    note = re.search(r"^:::\{note\} Before you start\n(.*?)^:::", chapter.text, re.M | re.S)
+    if not note:
+        return ["C2: no note 'Before you start'"]
+    keys = ("**You will be able to**", "**You need**", "**Time:**")
+    faults = [f"C2: no {key}" for key in keys if key not in note[1]]
+    minutes = re.search(r"about (\d+) minutes", note[1])
+    if not minutes:
+        return [*faults, "C2: no 'about N minutes'"]
+    expected = chapter.words / WORDS_A_MINUTE + MINUTES_A_CELL * len(chapter.cells)
+    if not 0.6 * expected <= int(minutes[1]) <= 1.4 * expected:
+        faults.append(f"C2: {minutes[1]} minutes, but its length asks for {expected:.0f}")
+    return faults
+
+
+def is_seeded(chapter: Chapter) -> Faults:
+    """C3: the second code cell sets the seed of all randomness."""
+    imports = chapter.cells[1].text if len(chapter.cells) > 1 else ""
+    needed = (r"^SEED = 0\b", r"^tf_keras\.utils\.set_random_seed\(SEED\)")
+    missing = [line for line in needed if not re.search(line, imports, re.MULTILINE)]
+    return [f"C3: the second code cell has no {line.strip('^')}" for line in missing]
+
+
+def has_short_cells(chapter: Chapter) -> Faults:
+    """C4: no cell above thirty lines."""
+    lengths = [sum(1 for line in cell.text.splitlines() if line.strip()) for cell in chapter.cells]
+    return [f"C4: a cell of {length} lines" for length in lengths if length > LONGEST_CELL]
+
+
+def has_prose_between(chapter: Chapter) -> Faults:
+    """C5: prose, or a computed sentence, between nearly all code cells."""
+    pairs = zip(chapter.blocks, chapter.blocks[1:], strict=False)
+    glued = [(a, b) for a, b in pairs if a.kind == b.kind == "code" and not (a.speaks or b.speaks)]
+    allowed = max(1, MOST_GLUED * len(chapter.cells))
+    return [f"C5: {len(glued)} cells follow a cell without prose"] if len(glued) > allowed else []
+
+
+def parsed(cells: Iterable[Block]) -> list[ast.Module]:
+    """Return the syntax trees of code cells."""
+    return [ast.parse(cell.text) for cell in cells]
+
+
+def asserts_its_claims(chapter: Chapter) -> Faults:
+    """C6: claims are asserted, each with a sentence for whoever sees it fail."""
+    nodes = [node for tree in parsed(chapter.cells) for node in ast.walk(tree)]
+    claims = [node for node in nodes if isinstance(node, ast.Assert)]
+    if not claims:
+        return ["C6: no assert"]
+    bare = [ast.unparse(claim) for claim in claims if claim.msg is None]
+    return [f"C6: no sentence beside `{claim}`" for claim in bare]
+
+
+def has_no_literal_results(chapter: Chapter) -> Faults:
+    """C7: decimal numbers in sentences are computed; versions of software may stand there."""
+    found = [match for match in DECIMAL.finditer(chapter.prose) if not match[1]]
+    return [f"C7: the literal number {match[0].strip()} in the prose" for match in found]
+
+
+def closes_well(chapter: Chapter) -> Faults:
+    """C8: exercises, the answer in one sentence, takeaways, where to go next; in this order."""
+    titles = re.findall(r"^## (.+?)[ ]*$", chapter.text, re.MULTILINE)
+    if tuple(titles[-len(CLOSING) :]) != CLOSING:
+        return [f"C8: the last sections are not {', '.join(CLOSING)}"]
+    faults = []
+    if len(re.findall(r"^[-*] ", chapter.section("Takeaways"), re.MULTILINE)) < 2:
+        faults.append("C8: fewer than two takeaways in a list")
+    if not re.search(r"\]\([\w./#-]+\)", chapter.section("Where to go next")):
+        faults.append("C8: no link in 'Where to go next'")
+    return faults
+
+
+def names_its_figures(chapter: Chapter) -> Faults:
+    """C9: a cell that plots has a figure name and a caption, and the caption no decimals."""
+    faults = []
+    for cell in chapter.cells:
+        last = cell.text.strip().splitlines()[-1:]
+        figure = (cell.options.get("mystnb") or {}).get("figure") or {}
+        name, caption = figure.get("name", ""), figure.get("caption", "")
+        if not figure:
+            body = ast.parse(cell.text).body
+            plots = body and re.match(r"(?:[\w.]+\.)?plot_\w+\(", ast.unparse(body[-1]))
+            faults += [f"C9: {last} has no figure name and caption"] if plots else []
+        elif not re.fullmatch(r"fig-[a-z0-9-]+", name) or len(caption) < 20:
+            faults.append(f"C9: figure {name!r} needs a name fig-... and a caption that helps")
+        elif DECIMAL.search(MATH_OR_CODE.sub("", caption)):
+            faults.append(f"C9: a literal number in the caption of {name}")
+    return faults
+
+
+MATH_OR_CODE = re.compile(r"\$[^$]*\$|`[^`]*`")
+
+
+def avoids_wrong_keras(chapter: Chapter) -> Faults:
+    """C10: tf_keras throughout; only the page about old code shows what tf.keras does."""
+    if chapter.name.startswith("05-"):
+        return []
+    wrong = r"\btf\.keras\b|^\s*import keras\b|^\s*from keras\b|tensorflow\.keras"
+    found = [re.search(wrong, cell.text, re.MULTILINE) for cell in chapter.cells]
+    return [f"C10: {match[0].strip()} in a code cell" for match in found if match]
+
+
+def has_no_magics(chapter: Chapter) -> Faults:
+    """C11: plain Python: nothing for IPython or the shell."""
+    found = [re.findall(r"^\s*[!%]\S+", cell.text, re.MULTILINE) for cell in chapter.cells]
+    return [f"C11: {line.strip()}" for lines in found for line in lines]
+
+
+def uses_known_tags(chapter: Chapter) -> Faults:
+    """C12: only tags that the site and Colab both know."""
+    return [f"C12: tag {tag}" for cell in chapter.cells for tag in cell.tags if tag not in TAGS]
+
+
+def has_solved_exercises(chapter: Chapter) -> Faults:
+    """C13: two or three exercises, each with a stub, a check cell and a solution."""
+    part = chapter.section("Exercises")
+    pieces = re.split(r"^### Exercise: ", part, flags=re.MULTILINE)[1:]
+    faults = [] if 2 <= len(pieces) <= 3 else [f"C13: {len(pieces)} exercises"]
+    for piece in pieces:
+        title = piece.splitlines()[0]
+        label = re.search(r"^:label: (ex-[\w-]+)", piece, re.MULTILINE)
+        start = re.search(r"^:{3,}\{solution-start\} (\S+)", piece, re.MULTILINE)
+        if not label or not start or label[1] != start[1] or "{solution-end}" not in piece:
+            faults.append(f"C13: {title!r} has no exercise with a label and its solution")
+        else:
+            faults += check_cells(title, piece[: start.start()])
+    return faults
+
+
+def check_cells(title: str, before_solution: str) -> Faults:
+    """Return what is missing between an exercise and its solution: a stub, a check."""
+    cells = parse_cells(before_solution)
+    if len(cells) < 2:
+        return [f"C13: {title!r} has no stub and check cell"]
+    checks = any(re.search(r"\bcheck\w*\(|^assert ", cell, re.MULTILINE) for cell in cells[1:])
+    return [] if checks else [f"C13: {title!r} has no check cell"]
+
+
+def parse_cells(text: str) -> list[str]:
+    """Return the code cells of a piece of a chapter."""
+    return re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def functions_of(chapter: Chapter) -> set[str]:
+    """Return the names of the functions and classes that a chapter defines."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return {
+        node.name
+        for tree in parsed(chapter.cells)
+        for node in ast.walk(tree)
+        if isinstance(node, kinds)
+    }
+
+
+def shared_functions(book: Iterable[Chapter]) -> Faults:
+    """C14: a function that two chapters need belongs to helpers."""
+    owners: dict[str, list[str]] = {}
+    for chapter in book:
+        for name in functions_of(chapter):
+            owners.setdefault(name, []).append(chapter.name)
+    return [f"C14: {name} is defined in {where}" for name, where in owners.items() if where[1:]]
+
+
+def differing_set_up(book: Iterable[Chapter]) -> Faults:
+    """C15: the first code cell is the same in all chapters, and folded."""
+    book = list(book)
+    firsts = {chapter.cells[0].text if chapter.cells else "" for chapter in book}
+    faults = [f"C15: {len(firsts)} different set-up cells"] if len(firsts) > 1 else []
+    hidden = [
+        chapter for chapter in book if chapter.cells and "hide-input" in chapter.cells[0].tags
+    ]
+    return faults + (["C15: a set-up cell without hide-input"] if len(hidden) < len(book) else [])
+
+
+EVERY_CHAPTER = (
+    opens_with_question,
+    is_seeded,
+    has_short_cells,
+    has_prose_between,
+    asserts_its_claims,
+    has_no_literal_results,
+    names_its_figures,
+    avoids_wrong_keras,
+    has_no_magics,
+    uses_known_tags,
+)
+NUMBERED_CHAPTERS = (says_what_it_takes, closes_well, has_solved_exercises)

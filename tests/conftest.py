@@ -1,0 +1,49 @@
+"""What several test files share: the built site, made once even with several workers."""
+
+import fcntl
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of the built site to one worker: the others need not wait for the build."""
+    for item in items:
+        if "site" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("site"))
+
+
+@pytest.fixture(scope="session")
+def build_lock() -> pathlib.Path:
+    """The file that whoever executes chapters or builds the site holds locked."""
+    folder = ROOT / "_build"
+    folder.mkdir(exist_ok=True)
+    return folder / "site.lock"
+
+
+def run_tool(lock: pathlib.Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run one of tools/ while no other worker runs one; return its output."""
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def site(build_lock: pathlib.Path) -> pathlib.Path:
+    """The folder of the built site; what the build complains of is a failed test."""
+    done = run_tool(build_lock, "tools/build_book.py")
+    if done.returncode:
+        pytest.fail(f"The book does not build:\n{done.stdout[-6000:]}", pytrace=False)
+    return ROOT / "_build" / "html"
