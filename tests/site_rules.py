@@ -1,0 +1,160 @@
+"""What a built page must not do: each function takes a page and returns its faults."""
+
+import pathlib
+import re
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bs4 import BeautifulSoup, Tag
+
+Faults = list[str]
+LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "embed": "src"}
+LOADING |= {"audio": "src", "video": "src", "object": "data"}
+QUIET_LINKS = {"canonical", "prev", "next", "index", "search", "author", "help"}
+IN_STYLE = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])((?:https?:)?//[^'\")\s]+)")
+IN_SCRIPT = re.compile(r"['\"](https?://[^'\"\s]+\.(?:m?js|css|json)(?:\?[^'\"]*)?)['\"]")
+TRACEBACK = re.compile(r"Traceback \(most recent call last\)")
+LOG_LINE = re.compile(
+    r"^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|[IWEF]\d{4} \d\d:|WARNING:|INFO:|ERROR:|.*\b\w*Warning: )",
+    re.MULTILINE,
+)
+COLAB = "https://colab.research.google.com/github/"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One HTML page: its place in the site, and its elements."""
+
+    path: pathlib.PurePosixPath
+    soup: BeautifulSoup
+
+    @property
+    def anchors(self) -> set[str]:
+        """The names that a link can lead to."""
+        named = {tag["id"] for tag in self.soup.find_all(id=True)}
+        return named | {tag["name"] for tag in self.soup.find_all("a", attrs={"name": True})}
+
+    @property
+    def outputs(self) -> list[str]:
+        """The texts that the page's cells put out."""
+        return [
+            tag.get_text() for tag in self.soup.select(".cell_output pre, .cell_output .output")
+        ]
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the page only leads on to another one."""
+        return self.soup.find("meta", attrs={"http-equiv": re.compile("refresh", re.I)}) is not None
+
+
+def read(html: str, path: str = "chapters/page.html") -> Page:
+    """Take a page apart."""
+    return Page(pathlib.PurePosixPath(path), BeautifulSoup(html, "html.parser"))
+
+
+def is_foreign(address: str) -> bool:
+    """Whether an address leads to another host."""
+    return address.startswith(("http://", "https://", "//"))
+
+
+def requests_elsewhere(page: Page) -> Faults:
+    """Return what the browser would fetch from other hosts while it shows the page."""
+    found = [
+        str(tag.get(attribute, ""))
+        for name, attribute in LOADING.items()
+        for tag in page.soup.find_all(name)
+    ]
+    links = page.soup.find_all("link")
+    found += [str(tag.get("href")) for tag in links if not {*tag.get("rel", [])} & QUIET_LINKS]
+    for tag in page.soup.find_all("script"):
+        found += IN_SCRIPT.findall(tag.get_text())
+    styles = [tag.get_text() for tag in page.soup.find_all("style")]
+    found += IN_STYLE.findall(" ".join([*styles, *styled(page)]))
+    return [f"{page.path} asks for {address}" for address in found if is_foreign(address)]
+
+
+def styled(page: Page) -> list[str]:
+    """Return the style attributes of a page."""
+    return [str(tag["style"]) for tag in page.soup.find_all(style=True)]
+
+
+def poor_alternatives(page: Page) -> Faults:
+    """Return the images whose text alternative is missing or says nothing."""
+    faults = []
+    for image in page.soup.find_all("img"):
+        alt = str(image.get("alt", "")).strip()
+        computed = image.find_parent(class_="cell_output") or image.find_parent("figure")
+        too_short = computed is not None and len(alt.split()) < 4
+        if not alt or alt.startswith("<") or too_short or re.search(r"\.(png|svg)$", alt):
+            faults.append(f"{page.path}: alt {alt!r} of {image.get('src')}")
+    return faults
+
+
+def incomplete_head(page: Page) -> Faults:
+    """Return what is missing of language, title, one main heading, description."""
+    root, title = page.soup.find("html"), page.soup.find("title")
+    described = page.soup.find("meta", attrs={"name": "description", "content": True})
+    checks = {
+        "lang": isinstance(root, Tag) and bool(root.get("lang")),
+        "title": title is not None and bool(title.get_text().strip()),
+        "one h1": len(page.soup.find_all("h1")) == 1,
+        "description": described is not None or page.path.parts[:1] != ("chapters",),
+    }
+    return [f"{page.path} lacks {name}" for name, there in checks.items() if not there]
+
+
+def noise(page: Page) -> Faults:
+    """Return the tracebacks and log lines among the outputs."""
+    faults = [f"{page.path}: traceback" for text in page.outputs if TRACEBACK.search(text)]
+    for text in page.outputs:
+        faults += [f"{page.path}: log line {line!r}" for line in LOG_LINE.findall(text)[:1]]
+    streams = page.soup.select(".output.stderr, .output.traceback")
+    return faults + [f"{page.path}: an output on stderr" for _ in streams]
+
+
+def dead_links(page: Page, anchors: dict[str, set[str]], exists: Callable[[str], bool]) -> Faults:
+    """Return the links into the site that lead to no file or no anchor."""
+    faults = []
+    for tag in page.soup.find_all(href=True):
+        address, _, anchor = str(tag["href"]).partition("#")
+        if re.match(r"[a-z][a-z0-9+.-]*:|//", address):
+            continue
+        target = resolve(page.path, address)
+        gone = address and not exists(target)
+        lost = anchor and urllib.parse.unquote(anchor) not in anchors.get(target, {anchor})
+        if gone or (lost and not str(tag["href"]).endswith("#")):
+            faults.append(f"{page.path} links to {tag['href']}")
+    return faults
+
+
+def resolve(page: pathlib.PurePosixPath, address: str) -> str:
+    """Return the file in the site that an address on a page means."""
+    if not address:
+        return page.as_posix()
+    path = urllib.parse.unquote(address.split("?")[0])
+    parts: list[str] = []
+    for part in (page.parent / path).parts:
+        if part == "..":
+            parts = parts[:-1]
+        else:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def wrong_colab_links(page: Page, base: str, notebooks: set[str]) -> Faults:
+    """Return the Colab links that lead to no notebook of this repository."""
+    links = [str(tag["href"]) for tag in page.soup.find_all("a", href=True)]
+    colab = [link for link in links if link.startswith(COLAB)]
+    wrong = [link for link in colab if link.split("#")[0].removeprefix(base) not in notebooks]
+    name = page.path.with_suffix(".ipynb").as_posix()
+    if name in notebooks and not any(link == base + name for link in colab):
+        wrong.append(f"nothing to {name}")
+    return [f"{page.path}: Colab link {link}" for link in wrong]
+
+
+def unlinked_terms(page: Page) -> Faults:
+    """Return the glossary terms that are no links."""
+    terms = page.soup.select(".xref.std-term")
+    lost = [term for term in terms if term.find_parent("a") is None]
+    return [f"{page.path}: term {term.get_text()!r} leads nowhere" for term in lost]
