@@ -24,7 +24,7 @@ def error_message(function: Callable[[], object]) -> str:
     """
     try:
         function()
-    except Exception as error:  # whatever it is, it is what the page shows
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is what the page shows)
         text = re.sub(r"0x[0-9a-fA-F]{6,}", "0x…", str(error))
         return f"{type(error).__name__}: {text}"
     raise AssertionError("This code was expected to fail, but it ran without an error.")

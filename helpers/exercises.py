@@ -55,5 +55,9 @@ def check_answer(
     for hint, wrong in (mistakes or {}).items():
         if np.isclose(value, wrong, rtol=tolerance, atol=1e-9):
             return Verdict(False, f"Not yet: {value:,.4g} {unit}. {hint}")
+    if np.isnan(value):
+        return Verdict(
+            False, "Not yet: this is not a number (NaN). Look for 0/0 or log of 0 or less."
+        )
     direction = "too high" if value > expected else "too low"
     return Verdict(False, f"Not yet: {value:,.4g} {unit} is {direction}.")

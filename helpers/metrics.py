@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 
 def predictive_metrics(
-    probabilities: Array, labels: npt.ArrayLike, num_bins: int = 15
+    probabilities: npt.ArrayLike, labels: npt.ArrayLike, num_bins: int = 15
 ) -> dict[str, float]:
     """Return accuracy, log predictive density and calibration error of predictions.
 
@@ -42,6 +42,7 @@ def predictive_metrics(
     ----------
     Guo et al. (2017), *On Calibration of Modern Neural Networks*, equation 3.
     """
+    probabilities = np.asarray(probabilities, np.float64)
     check_probabilities(probabilities, num_axes=2)
     num_examples, num_classes = probabilities.shape
     labels = check_labels(labels, num_examples, num_classes)
@@ -60,7 +61,7 @@ def predictive_metrics(
     }
 
 
-def entropy_parts(draws: Array) -> pd.DataFrame:
+def entropy_parts(draws: npt.ArrayLike) -> pd.DataFrame:
     """Split the entropy of each prediction into what the data and what the weights cause.
 
     Parameters
@@ -84,12 +85,12 @@ def entropy_parts(draws: Array) -> pd.DataFrame:
     ----------
     Depeweg et al. (2018), *Decomposition of Uncertainty in Bayesian Deep Learning*, section 3.
     """
+    draws = np.asarray(draws, np.float64)
     check_probabilities(draws, num_axes=3)
     total = scipy.special.entr(draws.mean(axis=0)).sum(axis=-1)
     expected = scipy.special.entr(draws).sum(axis=-1).mean(axis=0)
-    return pd.DataFrame(
-        {"total": total, "expected": expected, "mutual_information": total - expected}
-    )
+    disagreement = np.maximum(total - expected, 0.0)  # rounding alone would go below 0
+    return pd.DataFrame({"total": total, "expected": expected, "mutual_information": disagreement})
 
 
 def check_probabilities(probabilities: Array, num_axes: int) -> None:

@@ -12,7 +12,7 @@ import tqdm.auto
 
 from helpers.elbo import elbo, negative_log_likelihood
 from helpers.layer_losses import loss_entries
-from helpers.validation import check_images, check_keras_version, check_labels
+from helpers.validation import check_images, check_keras_version, check_labels, check_optimizer
 
 Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -76,10 +76,13 @@ def train_by_elbo(
     num_examples = len(images)
     kl_weight = 1.0 / num_examples if kl_weight is None else float(kl_weight)
     optimizer = tf_keras.optimizers.Adam(learning_rate) if optimizer is None else optimizer
+    check_optimizer(optimizer)
     step = make_training_step(neural_net, optimizer, kl_weight)
     tf.random.set_seed(seed)
     rows: list[tuple[Any, ...]] = []
-    bar = tqdm.auto.tqdm(range(num_epochs), unit="epoch", disable=None if progress else True)
+    # Without `disable` the bar shows in notebooks too, and TQDM_DISABLE=1 switches it off.
+    options = {} if progress else {"disable": True}
+    bar = tqdm.auto.tqdm(range(num_epochs), unit="epoch", **options)
     try:
         for epoch in bar:
             for batch in epoch_batches(num_examples, batch_size, seed=[seed, epoch]):
@@ -159,7 +162,8 @@ def _check_finite(row: tuple[Any, ...], step_number: int) -> None:
     if not np.all(np.isfinite(row)):
         raise ValueError(
             f"The loss stopped being finite at step {step_number}: negative log-likelihood "
-            f"{row[1]}, KL per layer {', '.join(map(str, row[2:]))} nats. Try a smaller learning rate."
+            f"{row[1]}, KL per layer {', '.join(map(str, row[2:]))} nats. Try a smaller learning "
+            "rate."
         )
 
 
@@ -178,10 +182,14 @@ def _history(
 
 
 def _entry_names(neural_net: tf_keras.Model) -> list[str]:
-    """Name each entry of ``losses`` after its layer; the part is added where names would clash."""
+    """Name each entry of ``losses`` after its layer; part and number are added against clashes."""
     entries = loss_entries(neural_net)
     names = [entry.layer.name for entry in entries]
-    return [
+    names = [
         name if names.count(name) == 1 else f"{name} {entry.part}"
         for name, entry in zip(names, entries, strict=True)
+    ]
+    return [
+        name if names.count(name) == 1 else f"{name} {names[: index + 1].count(name)}"
+        for index, name in enumerate(names)
     ]

@@ -29,6 +29,24 @@ def check_keras_version(neural_net: object) -> None:
     )
 
 
+def check_optimizer(optimizer: object) -> None:
+    """Raise unless ``optimizer`` is an optimizer of ``tf_keras``.
+
+    Raises
+    ------
+    TypeError
+        If it is one of Keras 3 (which does not belong to ``tf_keras``), a name or a class.
+    """
+    optimizers = tf_keras.optimizers
+    if not isinstance(optimizer, (optimizers.Optimizer, optimizers.legacy.Optimizer)):
+        kind = type(optimizer)
+        raise TypeError(
+            f"Expected a tf_keras optimizer, but got one of type {kind.__module__}."
+            f"{kind.__qualname__}. Make it with tf_keras, for instance "
+            "tf_keras.optimizers.Adam(0.01), not with tf.keras, keras or a name."
+        )
+
+
 def check_images(images: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Return the inputs [examples, …] as float32.
 
@@ -68,8 +86,11 @@ def check_labels(
             f"labels has shape {array.shape}, but there are {num_examples} images: pass one class "
             "number per image, shape (examples,). For one-hot labels use labels.argmax(axis=-1)."
         )
-    if not np.all(array == np.floor(array)):
-        raise ValueError("labels must be whole numbers, the index of each example's class.")
+    if array.dtype.kind not in "biuf" or not np.all(array == np.floor(array)):
+        raise ValueError(
+            "labels must be whole numbers, the index of each example's class. Names of classes "
+            "become numbers with np.unique(labels, return_inverse=True)."
+        )
     outside = np.flatnonzero((array < 0) | (array >= num_classes))
     if outside.size:
         raise ValueError(

@@ -61,7 +61,7 @@ class DescribedFigure:
         buffer = io.BytesIO()
         # No software version in the file: the same data give the same bytes.
         self.figure.savefig(buffer, format="png", dpi=100 * SCALE, metadata={"Software": None})
-        width, height = (int(100 * inches) for inches in self.figure.get_size_inches())
+        width, height = (round(100 * inches) for inches in self.figure.get_size_inches())
         picture = base64.b64encode(buffer.getvalue()).decode()
         size = {"image/png": {"width": width, "height": height}}
         return {"image/png": picture, "text/plain": self.alt}, size
