@@ -44,7 +44,8 @@ def monte_carlo_kl(
     """
     if num_draws < 2:
         raise ValueError(f"num_draws is {num_draws}: a standard error needs at least 2 draws.")
-    weights = posterior.sample(num_draws, seed=seed)
+    # A pair is a stateless seed: with one number, the next call would give other draws.
+    weights = posterior.sample(num_draws, seed=(0, seed))
     log_posterior, log_prior = posterior.log_prob(weights), prior.log_prob(weights)
     if log_posterior.shape != log_prior.shape or log_posterior.shape.rank != 1:
         raise ValueError(
