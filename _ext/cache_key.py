@@ -34,7 +34,8 @@ def installed_versions() -> list[str]:
 def add_files(digest: Any, root: pathlib.Path, folder: str) -> None:
     """Add names and contents of all files below `root/folder`, compiled Python left out."""
     for path in sorted((root / folder).rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(root).parts)
+        if path.is_file() and not hidden:
             name = path.relative_to(root).as_posix().encode()
             content = path.read_bytes()
             digest.update(b"%d %s %d " % (len(name), name, len(content)) + content)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -17,6 +18,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from book_settings import ROOT, Book, BookError, read_book
 from notebooks import generate
@@ -165,21 +168,40 @@ def refuse_unfed_pages(book: Book) -> None:
 def build(book: Book, jobs: int) -> None:
     """Make the site if anything changed; raises BookError when something is not in order."""
     place = Place(book.root)
+    with alone(place):
+        build_alone(book, place, jobs)
+    print(f"the book: {place.index}")
+
+
+@contextmanager
+def alone(place: Place) -> Iterator[None]:
+    """Wait until no other build of this book runs."""
+    place.build.mkdir(exist_ok=True)
+    with (place.build / "build.lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another build of this book is running: waiting for it", flush=True)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def build_alone(book: Book, place: Place, jobs: int) -> None:
+    """Generate, execute, and write the pages, as far as something changed."""
     complaints = generate(book, check=False)
     if complaints:
         raise BookError("\n".join(complaints))
     hashes = input_hashes(book.root)
     if is_current(place, hashes):
         print("nothing changed since the last build")
-    else:
-        prepare(place, hashes)
-        failures = run_chapters(book, [], Job(jobs))
-        if failures:
-            raise BookError(f"{failures} of the chapters failed (see above); the site is not made")
-        refuse_unfed_pages(book)
-        make_site(place)
-        place.state.write_text("\n".join(hashes))
-    print(f"the book: {place.index}")
+        return
+    prepare(place, hashes)
+    failures = run_chapters(book, [], Job(jobs))
+    if failures:
+        raise BookError(f"{failures} of the chapters failed (see above); the site is not made")
+    refuse_unfed_pages(book)
+    make_site(place)
+    place.state.write_text("\n".join(hashes))
 
 
 def main(arguments: list[str] | None = None) -> int:

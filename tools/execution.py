@@ -17,7 +17,7 @@ import nbformat
 from book_settings import Book, BookError
 from colab_stand_in import environment
 from nbclient import NotebookClient
-from nbclient.exceptions import CellControlSignal, DeadKernelError
+from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
 from outputs import explain_error, notebook_troubles
 
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else jupyter_client's look for
@@ -80,9 +80,12 @@ async def execute(
     `progress` is called with the number of code cells done and their total.
     """
     notebook = nbformat.read(path, as_version=4)
-    if seed is not None:
-        with_seed(notebook, seed, path.name)
     start = time.perf_counter()
+    if seed is not None:
+        try:
+            with_seed(notebook, seed, path.name)
+        except BookError as error:
+            return Result(path, notebook, 0.0, [str(error)])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         troubles = await _run(book, notebook, origin, pathlib.Path(place), progress)
     return Result(path, notebook, time.perf_counter() - start, troubles)
@@ -130,7 +133,9 @@ def _client(book: Book, notebook: nbformat.NotebookNode, place: pathlib.Path) ->
 
 
 def _failing_cell(notebook: nbformat.NotebookNode, error: Exception) -> str:
-    """Explain the error of the cell that failed; a timeout leaves no output to find it by."""
+    """Explain the error of the cell that failed, or show the one that took too long."""
+    if isinstance(error, CellTimeoutError):
+        return f"{error}\nThe limit is execute.timeout in _config.yml."
     for number, cell in enumerate(notebook.cells):
         if any(out["output_type"] == "error" for out in cell.get("outputs", [])):
             return explain_error(cell, number)

@@ -16,7 +16,16 @@ import sys
 import nbformat
 from book_settings import ROOT, Book, BookError, read_book
 from colab_markdown import Directive, Translator
-from page_source import DIRECTIVE, FENCE, HEADING, Cell, PageSource, cell_id, outside_fences
+from page_source import (
+    DIRECTIVE,
+    FENCE,
+    HEADING,
+    Cell,
+    PageSource,
+    cell_id,
+    outside_code,
+    outside_fences,
+)
 from references import References
 
 TAGS = {"hide-input", "remove-input", "hide-output"}
@@ -40,6 +49,7 @@ class NotebookWriter:
 
     def write(self) -> str:
         """Return the notebook as text."""
+        self._refuse_breaks()
         for cell in self.source.cells:
             if cell.kind == "code":
                 self._code(cell)
@@ -53,6 +63,13 @@ class NotebookWriter:
         notebook = nbformat.v4.new_notebook(cells=self.cells, metadata=self._metadata())
         nbformat.validate(notebook)
         return nbformat.writes(notebook) + "\n"
+
+    def _refuse_breaks(self) -> None:
+        """Refuse block breaks: the reader drops them, and with them whatever they say."""
+        text = self.source.path.read_text(encoding="utf-8")
+        for number, line in outside_code(text):
+            if re.match(r"[ ]{0,3}\+\+\+", line):
+                raise self.translator.refuse(number + 1, "a block break +++ is not known here")
 
     def _at_end(self, message: str) -> BookError:
         return self.translator.refuse(self.source.cells[-1].line, message)

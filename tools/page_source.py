@@ -131,10 +131,10 @@ def outside_fences(source: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def outside_code(source: str) -> Iterator[str]:
-    """Yield the lines that stand in no code block; directives are looked into."""
+def outside_code(source: str) -> Iterator[tuple[int, str]]:
+    """Yield number and text of the lines outside code blocks; directives are looked into."""
     mark = ""
-    for line in source.splitlines():
+    for number, line in enumerate(source.splitlines()):
         fence = FENCE.match(line)
         if fence and not fence["mark"].startswith(":"):
             if not mark:
@@ -142,7 +142,7 @@ def outside_code(source: str) -> Iterator[str]:
             elif fence["mark"].startswith(mark) and not fence["info"].strip():
                 mark = ""
         elif not mark:
-            yield line
+            yield number, line
 
 
 def cell_id(text: str, taken: set[str]) -> str:
@@ -165,45 +165,54 @@ def make_heading(match: re.Match[str], slugs: set[str], ids: set[str]) -> Headin
     return Heading(len(match["marks"]), match["text"], slug, cell_id(slug, ids))
 
 
-def exercise_labels(lines: list[str]) -> Iterator[str]:
-    """Yield the label of each numbered exercise among the lines."""
-    for start, line in enumerate(lines):
-        fence = FENCE.match(line)
-        directive = DIRECTIVE.match(fence["info"]) if fence else None
-        if directive and directive["name"] == "exercise":
-            options = {}
-            for following in lines[start + 1 :]:
-                option = OPTION.match(following.strip())
-                if not option:
-                    break
-                options[option["key"]] = option["value"].strip()
-            if "label" in options and "nonumber" not in options:
-                yield options["label"]
+def exercise_label(lines: list[str]) -> str:
+    """The label of the numbered exercise that begins with the first line, or nothing."""
+    fence = FENCE.match(lines[0])
+    directive = DIRECTIVE.match(fence["info"].strip()) if fence else None
+    if not directive or directive["name"] != "exercise":
+        return ""
+    options: dict[str, str] = {}
+    for line in lines[1:]:
+        option = OPTION.match(line.strip())
+        if not option:
+            break
+        options[option["key"]] = option["value"].strip()
+    return "" if "nonumber" in options else options.get("label", "")
 
 
-def scan(page: Page, path: pathlib.Path, metadata: dict, cells: list[Cell]) -> PageSource:
-    """Collect headings and labels of a page's cells."""
-    headings: list[Heading] = []
-    labels = Labels()
-    slugs: set[str] = set()
-    ids: set[str] = set()
-    for cell in cells:
-        section = headings[-1].cell if headings else ""
+class Scanner:
+    """Collect headings and labels of a page cell by cell."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.headings: list[Heading] = []
+        self.labels = Labels()
+        self.slugs: set[str] = set()
+        self.ids: set[str] = set()
+
+    def note(self, labels: dict[str, str], label: str) -> None:
+        """Keep a label with the notebook cell of the section that it stands in."""
+        if label in labels:
+            raise BookError(f"{self.name}.md: the label {label!r} is given twice")
+        labels[label] = self.headings[-1].cell if self.headings else ""
+
+    def scan(self, cell: Cell) -> None:
+        """Take up what one cell numbers."""
         if cell.kind == "code":
             figure = (cell.metadata.get("mystnb") or {}).get("figure") or {}
             if "name" in figure:
-                labels.figures[figure["name"]] = section
-            continue
-        labels.exercises |= dict.fromkeys(exercise_labels(list(outside_code(cell.source))), section)
-        top = dict(outside_fences(cell.source))
-        for line in outside_code(cell.source):
-            label = EQUATION_LABEL.search(line)
-            if label:
-                labels.equations[label["label"]] = headings[-1].cell if headings else ""
+                self.note(self.labels.figures, figure["name"])
+            return
+        lines = list(outside_code(cell.source))
+        top = {number for number, _ in outside_fences(cell.source)}
+        for at, (number, line) in enumerate(lines):
             heading = HEADING.match(line)
-            if heading and line in top.values():
-                headings.append(make_heading(heading, slugs, ids))
-    return PageSource(page, path, metadata, cells, headings, labels)
+            if heading and number in top:
+                self.headings.append(make_heading(heading, self.slugs, self.ids))
+            if equation := EQUATION_LABEL.search(line):
+                self.note(self.labels.equations, equation["label"])
+            if exercise := exercise_label([text for _, text in lines[at:]]):
+                self.note(self.labels.exercises, exercise)
 
 
 def read_page(book: Book, page: Page) -> PageSource:
@@ -213,4 +222,7 @@ def read_page(book: Book, page: Page) -> PageSource:
         metadata, cells = read_cells(book, path)
     else:
         metadata, cells = {}, [Cell("markdown", path.read_text(encoding="utf-8"), {}, 1)]
-    return scan(page, path, metadata, cells)
+    scanner = Scanner(page.name)
+    for cell in cells:
+        scanner.scan(cell)
+    return PageSource(page, path, metadata, cells, scanner.headings, scanner.labels)

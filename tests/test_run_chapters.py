@@ -1,0 +1,226 @@
+"""Chapters run alone, as on Colab: what goes wrong there must not pass here."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from fixtures.tiny_book import ROOT, TinyBook, cell
+
+# name of a chapter: its body without the set-up cell ({set_up} where it belongs), what is said
+RED = {
+    "failing_cell": (
+        "{set_up}" + cell("x = 1\ny = x.nothing"),
+        ["y = x.nothing", "AttributeError"],
+    ),
+    "failing_claim": (
+        "{set_up}" + cell('assert 1 > 2, "one is greater than two"'),
+        ["AssertionError: one is greater than two"],
+    ),
+    "words_on_stderr": (
+        "{set_up}" + cell("import sys\nprint('mind this', file=sys.stderr)"),
+        ["output on stderr: mind this", "print('mind this'"],
+    ),
+    "a_warning": ("{set_up}" + cell("import warnings\nwarnings.warn('old')"), ["stderr", "old"]),
+    "a_log_line": (
+        "{set_up}" + cell("print('WARNING:tensorflow:5 out of the last 5 calls')"),
+        ["a framework's log line: WARNING:tensorflow"],
+    ),
+    "an_object_address": ("{set_up}" + cell("object()"), ["address, different in each run"]),
+    "another_address": (
+        "{other_set_up}" + cell("import helpers.picture"),
+        ["CalledProcessError", "somebody/else"],
+    ),
+    "no_set_up": (cell("import helpers.picture"), ["ModuleNotFoundError"]),
+    "a_file_of_the_repository": (
+        "{set_up}" + cell("open('../helpers/picture.py')"),
+        ["FileNotFoundError"],
+    ),
+    "no_package_index": (
+        "{set_up}"
+        + cell(
+            "subprocess.run([sys.executable, '-m', 'pip', '--disable-pip-version-check', "
+            "'download', 'six'], check=True, capture_output=True)"
+        ),
+        ["CalledProcessError"],
+    ),
+    "too_slow": ("{set_up}" + cell("import time\ntime.sleep(60)"), ["timed out"]),
+}
+
+
+def make_red(folder):
+    """A book whose chapters all do something that they must not do, and a good one."""
+    book = TinyBook(folder / "book")
+    book.edit("_config.yml", "timeout: 60", "timeout: 8")
+    other = book.set_up.replace("your_account/tiny-book", "somebody/else")
+    bodies = {
+        name: body.replace("{set_up}", book.set_up).replace("{other_set_up}", other)
+        for name, (body, _) in RED.items()
+    }
+    good = book.set_up + cell("from helpers.picture import Picture\nPicture(8, 'A grey bar.')")
+    book.set_chapters(**bodies, good=good)
+    book.generate()
+    return book
+
+
+@pytest.fixture(scope="module")
+def red(tmp_path_factory):
+    """What is said of each chapter when all of them run at once, and the book."""
+    book = make_red(tmp_path_factory.mktemp("red"))
+    command = [sys.executable, str(ROOT / "tools/run_chapters.py"), "--root", str(book.root)]
+    done = subprocess.run([*command, "--jobs", "4"], capture_output=True, text=True, check=False)
+    said = {}
+    for part in done.stderr.split("\nchapters/")[1:]:
+        name, _, text = part.partition(":")
+        said[name.removesuffix(".ipynb")[3:].replace("-", "_")] = text
+    return done, said, book
+
+
+RUNS = pytest.mark.xdist_group("red chapters")
+
+
+@RUNS
+@pytest.mark.parametrize("name", RED)
+def test_what_goes_wrong_on_colab_goes_wrong_here(red, name):
+    done, said, _ = red
+    assert done.returncode == 1
+    assert name in said, done.stderr
+    for words in RED[name][1]:
+        assert words in said[name]
+
+
+@RUNS
+def test_the_good_chapter_among_the_red_ones_passes(red):
+    done, said, _ = red
+    assert "good" not in said
+    assert "11-good" in done.stdout
+    assert f"12 chapters, {len(RED)} failed" in done.stdout
+
+
+@RUNS
+def test_each_chapter_is_announced_when_it_starts_and_ends(red):
+    done, _, _ = red
+    for word in ("start   11-good", "done    11-good", "FAILED  00-failing-cell"):
+        assert word in done.stdout
+
+
+@RUNS
+def test_only_good_outputs_are_stored(red):
+    from book_settings import read_book
+    from run_chapters import OutputCache
+
+    _, _, book = red
+    cache = OutputCache(read_book(book.root))
+    chapters = read_book(book.root).chapters()
+    stored = [p.stem for p in chapters if cache.find(p.with_suffix(".ipynb"))]
+    assert stored == ["11-good"]
+
+
+@pytest.fixture
+def book(tmp_path):
+    made = TinyBook(tmp_path / "book")
+    made.set_chapters(
+        one=made.set_up + cell('SEED = 0\nprint("seed", SEED)\nassert SEED < 2, "too large a seed"')
+    )
+    made.generate()
+    return made
+
+
+def test_a_second_run_takes_the_stored_outputs_and_says_so(book, capsys):
+    assert book.run() == 0
+    assert book.run() == 0
+    assert "stored, not executed again" in capsys.readouterr().out
+
+
+def test_another_seed_is_tried_and_nothing_is_stored(book, capsys):
+    assert book.run("--seed", "1") == 0
+    assert book.run("--seed", "2") == 1
+    assert "too large a seed" in capsys.readouterr().err
+    book.run()
+    assert "stored, not" not in capsys.readouterr().out
+
+
+def test_a_chapter_without_its_seed_is_an_error_when_another_is_tried(book, capsys):
+    book.edit("chapters/00-one.md", "SEED = 0", "SEED = 1 - 1")
+    book.generate()
+    assert book.run("--seed", "1") == 1
+    assert "00-one.ipynb has 0 lines `SEED = 0`" in capsys.readouterr().err
+
+
+def test_a_notebook_out_of_step_is_not_run(book, capsys):
+    book.edit("chapters/00-one.md", '"seed"', '"seeds"')
+    assert book.run() == 1
+    said = capsys.readouterr()
+    assert "00-one.ipynb is not what 00-one.md gives" in said.err
+    assert "start" not in said.out
+
+
+def test_an_unknown_name_is_an_error(book, capsys):
+    assert book.run("99") == 1
+    assert "no chapter is called '99': 00-one" in capsys.readouterr().err
+
+
+def test_helpers_that_can_be_imported_unfetched_stop_the_run(book, tmp_path, monkeypatch):
+    """As if helpers were installed: a folder of the interpreter's path holds them."""
+    from book_settings import BookError, read_book
+    from colab_stand_in import environment, refuse_reachable_helpers
+
+    variables = environment(read_book(book.root), "file:///nowhere", tmp_path / "home")
+    refuse_reachable_helpers(variables, tmp_path)
+    with pytest.raises(BookError, match="can be imported here before"):
+        refuse_reachable_helpers({**variables, "PYTHONPATH": str(book.root)}, tmp_path)
+    with pytest.raises(BookError, match="can be imported here before"):
+        refuse_reachable_helpers(variables, book.root)
+
+
+def test_what_the_reader_has_set_does_not_reach_the_kernel(book, tmp_path, monkeypatch):
+    from book_settings import read_book
+    from colab_stand_in import environment
+
+    for name in ("PYTHONPATH", "GIT_DIR", "PIP_INDEX_URL", "MPLBACKEND", "IPYTHONDIR"):
+        monkeypatch.setenv(name, "/somewhere")
+    variables = environment(read_book(book.root), "file:///nowhere", tmp_path / "home")
+    assert "/somewhere" not in variables.values()
+
+
+def kernels_below(folder):
+    """The processes whose command line names the folder."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if str(folder).encode() in entry.read_bytes():
+                found.append(int(entry.parent.name))
+        except OSError:  # the process is gone, or another user's
+            continue
+    return found
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc").is_dir(), reason="looks for kernels in /proc")
+def test_interrupting_ends_the_kernels(book, tmp_path):
+    book.edit("chapters/00-one.md", "SEED = 0", "import time\nSEED = 0\ntime.sleep(50)")
+    book.generate()
+    place = tmp_path / "temporary"
+    place.mkdir()
+    command = [sys.executable, str(ROOT / "tools/run_chapters.py"), "--root", str(book.root)]
+    run = subprocess.Popen(
+        command,
+        env={**os.environ, "TMPDIR": str(place)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    for _ in range(200):
+        if len(kernels_below(place)) >= 2:  # the runner and a kernel
+            break
+        time.sleep(0.1)
+    time.sleep(1)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "interrupted; the kernels are shut down" in said
+    assert not kernels_below(place)
+    assert not list(place.iterdir())
