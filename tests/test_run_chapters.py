@@ -54,7 +54,7 @@ RED = {
 def make_red(folder):
     """A book whose chapters all do something that they must not do, and a good one."""
     book = TinyBook(folder / "book")
-    book.edit("_config.yml", "timeout: 60", "timeout: 8")
+    book.edit("_config.yml", "timeout: 60", "timeout: 10")
     other = book.set_up.replace("your_account/tiny-book", "somebody/else")
     bodies = {
         name: body.replace("{set_up}", book.set_up).replace("{other_set_up}", other)

@@ -25,6 +25,7 @@ from execution import Result, execute
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from notebooks import generate
+from outputs import first_difference
 from page_source import read_notebook
 from progress import Progress, table
 
@@ -178,6 +179,19 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def differences(book: Book) -> list[str]:
+    """Say where the outputs of the two executions (`--again`) differ, byte for byte."""
+    first, second = OutputCache(book), OutputCache(book, again=True)
+    found = []
+    for path in choose(book, []):
+        once, again = first.find(path), second.find(path)
+        if once is None or again is None:
+            found.append(f"{path.stem}: not executed twice")
+        elif difference := first_difference(once[0], again[0]):
+            found.append(f"{path.stem}: {difference}")
+    return found
 
 
 def read_options(arguments: list[str] | None) -> argparse.Namespace:

@@ -1,0 +1,275 @@
+"""Outputs: what may not stand in them, and that the site shows just what a Colab reader gets."""
+
+import re
+import subprocess
+import sys
+
+import nbformat
+import outputs
+import pytest
+from conftest import run_tool
+from fixtures.tiny_book import ROOT, TinyBook, cell
+
+# Single outputs
+
+
+def stream(text, name="stdout"):
+    return nbformat.v4.new_output("stream", name=name, text=text)
+
+
+def shown(**data):
+    return nbformat.v4.new_output("display_data", data=data)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (stream("mind this", "stderr"), "output on stderr: mind this"),
+        (stream("WARNING:tensorflow:5 out of the last 5"), "a framework's log line"),
+        (stream("WARNING:absl:no"), "a framework's log line"),
+        (stream("2026-11-22 14:00:00.123456: I tensorflow/core/x.cc:12] y"), "log line"),
+        (stream("I0000 00:00:1700000000.1 12 x.cc:1] y\nW1122 14:00:00.123456 1 x"), "log line"),
+        (stream("<keras.Layer at 0x7f3dc15f0f60>"), "an object's address"),
+        (stream("saved in /tmp/tmpab12"), "temporary folder"),
+        (stream("Traceback (most recent call last)\n..."), "a traceback"),
+        (shown(**{"text/plain": "<x at 0x7f3dc15f0f60>"}), "an object's address"),
+        (shown(**{"text/html": "<b>0x7f3dc15f0f60</b>"}), "an object's address"),
+        (
+            nbformat.v4.new_output("error", ename="E", evalue="no", traceback=[]),
+            "an error: E: no",
+        ),
+    ],
+)
+def test_what_troubles_a_reader_is_found(output, message):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("f()", outputs=[output])])
+    found = outputs.notebook_troubles(notebook)
+    assert message in "\n".join(found)
+    assert "    | f()" in found[0]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        stream("nll 2.302 (nats), 1024 weights, 0x10, 2026-11-22"),
+        stream("TypeError: The layer <...> is not built"),
+        shown(**{"image/png": "0x7f3dc15f0f60", "text/plain": "A grey bar."}),
+    ],
+)
+def test_what_is_in_order_passes(output):
+    assert not list(outputs.output_troubles(output))
+
+
+def test_a_difference_between_two_runs_is_told():
+    one = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("f()", outputs=[stream("1")])])
+    two = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("f()", outputs=[stream("2")])])
+    assert outputs.first_difference(one, one) == ""
+    assert "code cell 1 gave once" in outputs.first_difference(one, two)
+
+
+# The site, made from the outputs
+
+GREEN = pytest.mark.xdist_group("green site")
+
+
+@pytest.fixture(scope="module")
+def green(tmp_path_factory):
+    """The tiny book, built."""
+    book = TinyBook(tmp_path_factory.mktemp("green") / "book")
+    assert book.build() == 0
+    return book
+
+
+@GREEN
+def test_control_a_good_book_builds(green):
+    assert green.path("_build/html/index.html").exists()
+    log = green.read("_build/build.log")
+    assert "Using cached notebook" in log
+    assert "Executing notebook" not in log
+
+
+@GREEN
+def test_a_build_without_changes_does_nothing(green, capsys):
+    before = green.path("_build/build.log").stat().st_mtime_ns
+    assert green.build() == 0
+    assert "nothing changed since the last build" in capsys.readouterr().out
+    assert green.path("_build/build.log").stat().st_mtime_ns == before
+
+
+def numbers_on_the_site(book, name):
+    """Equation tags, figure captions and references of a page, as Sphinx numbers them."""
+    page = book.page(f"chapters/{name}").select_one("article")
+    tags = [tag.get_text().strip("()#") for tag in page.select("div.math .eqno")]
+    figures = [tag.get_text().strip() for tag in page.select("figure .caption-number")]
+    exercises = [
+        re.search(r"Exercise [\d.]+", tag.get_text())[0].rstrip(".")
+        for tag in page.select(".exercise > .admonition-title")
+    ]
+    references = [tag.get_text() for tag in page.select('a[href*="#equation-"], a[href*="#fig-"]')]
+    return tags, figures, exercises, [r for r in references if re.search(r"\d", r)]
+
+
+def numbers_in_the_notebook(book, name):
+    """The same numbers, as the notebook shows them."""
+    cells = [c.source for c in book.notebook(name).cells if c.cell_type == "markdown"]
+    text = "\n\n".join(cells)
+    tags = re.findall(r"\\tag\{([\d.]+)\}", text)
+    figures = re.findall(r"^\*\*(Fig\. [\d.]+?)\.\*\*", text, re.MULTILINE)
+    exercises = re.findall(r"^\*\*(Exercise [\d.]+)\*\*", text, re.MULTILINE)
+    text = re.sub(r"^\*\*Fig\. [\d.]+\*\*", "", text, flags=re.MULTILINE)
+    references = re.findall(r"\(\d{1,2}(?:\.\d+)?\)|Fig\. \d+\.\d+", text)
+    return tags, figures, exercises, references
+
+
+@GREEN
+@pytest.mark.parametrize("name", ["00-door", "01-one", "02-two"])
+def test_site_and_notebook_number_alike(green, name):
+    site, notebook = numbers_on_the_site(green, name), numbers_in_the_notebook(green, name)
+    assert site[0]
+    assert site[1]
+    assert site == notebook
+
+
+@GREEN
+def test_figures_have_a_sentence_and_half_their_pixels(green):
+    (image,) = green.page("chapters/01-one").select("figure img")
+    assert image["alt"] == "A grey bar of 300 pixels."
+    assert "width: 150px" in image["style"]
+    assert image["loading"] == "lazy"
+
+
+@GREEN
+def test_notes_have_their_titles(green):
+    titles = [t.get_text() for t in green.page("chapters/01-one").select(".admonition-title")]
+    assert {"Before you start", "Mind this nat", "Tip"} <= set(titles)
+
+
+@GREEN
+def test_the_download_is_the_notebook_for_colab(green):
+    links = [a["href"] for a in green.page("chapters/01-one").select('a[href$=".ipynb"]')]
+    assert "../_sources/chapters/01-one.ipynb" in links
+    download = green.path("_build/html/_sources/chapters/01-one.ipynb").read_bytes()
+    assert download == green.path("chapters/01-one.ipynb").read_bytes()
+    assert any(link.startswith("https://colab.research.google.com/github/") for link in links)
+
+
+@GREEN
+def test_links_of_the_notebooks_lead_to_anchors_of_the_site(green):
+    site = "https://your_account.github.io/tiny-book/"
+    found = 0
+    for path in green.path("chapters").glob("*.ipynb"):
+        for name, anchor in re.findall(rf"{site}([\w/-]+)\.html(?:#([\w.-]+))?", path.read_text()):
+            page = green.page(name)
+            assert not anchor or page.find(id=anchor), f"{path.name}: {name}#{anchor}"
+            found += 1
+    assert found > 5
+
+
+def plain_book(folder, text):
+    """A book of text alone, which Sphinx reads without any kernel."""
+    book = TinyBook(folder / "book")
+    book.set_chapters()
+    book.set_pages("chapters/start")
+    book.write("chapters/start.md", f"# Start\n\n{text}\n")
+    return book
+
+
+def test_what_sphinx_warns_of_is_red_and_stays_red(tmp_path, capsys):
+    """Each fault is named; a second build, which Sphinx alone would pass, is red as well."""
+    faults = {
+        "[a](nowhere.md)": "nowhere.md",
+        "{eq}`eq-none`": "equation not found: eq-none",
+        "{numref}`fig-none`": "fig-none",
+        "{term}`nothing`": "term not in glossary: 'nothing'",
+        "{cite:t}`nobody1999`": 'could not find bibtex key "nobody1999"',
+        "{unknown}`role`": 'Unknown interpreted text role "unknown"',
+        "#### Too deep": "Non-consecutive header level",
+    }
+    book = plain_book(tmp_path, "\n\n".join(faults))
+    for _ in range(2):
+        assert book.build() == 1
+        said = capsys.readouterr().err
+        for words in faults.values():
+            assert words in said
+    assert not book.path("_build/html/index.html").exists()
+    book.write("chapters/start.md", "# Start\n\nMended.\n")
+    assert book.build() == 0
+
+
+@pytest.mark.parametrize("fault", ["[a](nowhere.md)", "{cite:t}`nobody1999`", "#### Too deep"])
+def test_one_fault_is_enough(tmp_path, fault):
+    assert plain_book(tmp_path, fault).build() == 1
+
+
+def test_a_figure_without_a_sentence_is_red(tmp_path, capsys):
+    book = TinyBook(tmp_path / "book")
+    bare = "from helpers.picture import Picture\nPicture(8, '<Figure size 640x480 with 1 Axes>')"
+    book.set_chapters(one=book.set_up + cell(bare))
+    assert book.build() == 1
+    assert "figure without a sentence" in capsys.readouterr().err
+
+
+def test_a_failing_chapter_stops_the_build_before_the_site(tmp_path, capsys):
+    book = TinyBook(tmp_path / "book")
+    book.set_chapters(one=cell("assert False, 'not so'"))
+    assert book.build() == 1
+    said = capsys.readouterr().err
+    assert "AssertionError: not so" in said
+    assert "1 of the chapters failed" in said
+    assert not book.path("_build/html").exists()
+
+
+def test_a_page_without_stored_outputs_is_red_and_not_executed(tmp_path):
+    from book_settings import BookError, read_book
+    from build_book import refuse_unfed_pages
+
+    book = TinyBook(tmp_path / "book")
+    book.set_chapters(one=cell("print(1)"))
+    with pytest.raises(BookError, match=r"no outputs are stored for the code of 00-one\.md"):
+        refuse_unfed_pages(read_book(book.root))
+
+
+def test_sphinx_executing_a_page_itself_is_red(tmp_path):
+    """If the check before it were missing, Sphinx would execute the page: also an error."""
+    from book_settings import BookError
+    from build_book import Place, make_site
+
+    book = TinyBook(tmp_path / "book")
+    book.set_chapters(one=cell("print(1)"))
+    with pytest.raises(BookError, match="Sphinx executed"):
+        make_site(Place(book.root))
+
+
+# Two executions
+
+
+def test_two_executions_are_kept_apart_and_compared(tmp_path):
+    from book_settings import read_book
+    from run_chapters import OutputCache, differences
+
+    book = TinyBook(tmp_path / "book")
+    same, other = cell("print(1)"), cell("import time\nprint(time.time())")
+    book.set_chapters(same=same, other=other)
+    book.generate()
+    assert book.run() == 0
+    assert book.run("--again") == 0
+    found = differences(read_book(book.root))
+    assert len(found) == 1
+    assert found[0].startswith("01-other: code cell 1 gave once")
+    assert OutputCache(read_book(book.root)).path.is_dir()
+
+
+def test_two_executions_of_the_book_give_the_same_bytes(site, build_lock):
+    """Text, tables and pictures of every chapter, executed a second time in new kernels."""
+    from book_settings import read_book
+    from run_chapters import differences
+
+    done = run_tool(build_lock, "tools/run_chapters.py", "--again")
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert not differences(read_book(ROOT))
+
+
+def test_the_tools_say_what_they_do():
+    for name in ("notebooks", "address", "run_chapters", "build_book"):
+        command = [sys.executable, str(ROOT / f"tools/{name}.py"), "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "--root" in done.stdout
