@@ -18,9 +18,8 @@ DROPPED = ("PYTHONPATH", "PYTHONSTARTUP", "GIT_", "PIP_", "IPYTHON", "MPL", "JUP
 STARTUP = """import sys
 import types
 
-google = sys.modules.setdefault("google", types.ModuleType("google"))
-google.colab = sys.modules["google.colab"] = types.ModuleType("google.colab")
-"""
+sys.modules["google.colab"] = types.ModuleType("google.colab")
+"""  # "google" itself is left alone: protobuf, which TensorFlow needs, lives below it
 NOT_SERVED = {".git", ".venv", "_build", "__pycache__"}
 
 
