@@ -86,9 +86,23 @@ def loss_entries(neural_net: tf_keras.layers.Layer) -> list[LossEntry]:
 
 
 def bayesian_layers(neural_net: tf_keras.layers.Layer) -> list[tf_keras.layers.Layer]:
-    """Return the layers with a ``kernel_posterior``, however nested, in the order of a call."""
+    """Return the layers with a ``kernel_posterior``, however nested, in the order of a call.
+
+    Raises
+    ------
+    TypeError
+        If ``neural_net`` is not a ``tf_keras`` model.
+    ValueError
+        If a layer is not built, so that it has no posterior yet.
+    """
     check_keras_version(neural_net)
-    return [layer for layer in neural_net._flatten_layers() if hasattr(layer, "kernel_posterior")]
+    layers = [x for x in neural_net._flatten_layers() if hasattr(x, "kernel_posterior_fn")]
+    if not all(layer.built for layer in layers):
+        raise ValueError(
+            "The network is not built, so its layers have no posterior yet: "
+            "call it once on a batch, neural_net(images[:1])."
+        )
+    return layers
 
 
 def _own_entries(layer: tf_keras.layers.Layer) -> Iterator[LossEntry]:

@@ -104,7 +104,7 @@ def test_terms_refuse_shapes_that_would_broadcast():
 
 
 def test_terms_refuse_an_untransformed_scale():
-    with pytest.raises(ValueError, match="smallest value is -3.0"):
+    with pytest.raises(ValueError, match=r"smallest value is -3\.0"):
         gaussian_kl_terms(np.zeros(3), np.full(3, -3.0))
 
 

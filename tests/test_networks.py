@@ -76,7 +76,7 @@ def test_the_seed_fixes_the_start_of_every_layer(make):
 def test_the_default_posterior_of_tfp_0_25_ignores_seeds_and_starts_equal_layers_identical():
     """The trap beside the cure. It documents TFP 0.25: when this fails, TFP has mended it.
 
-    The chapter that shows the trap, and the docstring of ``gaussian_posterior``, then need a change.
+    The chapter that shows the trap and the docstring of ``gaussian_posterior`` then need a change.
     """
     layers = [tfp.layers.DenseFlipout(5) for _ in range(2)]
     tf_keras.utils.set_random_seed(1)
