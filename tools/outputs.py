@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+MYST_ROLE = re.compile(r"\{[a-z]+(?::[a-z]+)?\}`[^`]*`")
 TROUBLES = {
     "a framework's log line": re.compile(
         r"^(?:WARNING|ERROR|INFO):(?:tensorflow|absl|root)\b"
         r"|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]*: [IWEF] \S+\.cc:\d+"
         r"|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,:\d]* [IWEF] "
-        r"|^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ ",
+        r"|^[IWEF]\d{4} \d\d:\d\d:\d+\.\d+ ",
         re.MULTILINE,
     ),
     "an object's address, different in each run": re.compile(r"\b0x[0-9a-fA-F]{6,}\b"),
@@ -41,6 +42,9 @@ def output_troubles(output: Any) -> Iterator[str]:
         yield f"an error: {output['ename']}: {plain(output['evalue'])}"
     elif output.get("name") == "stderr":
         yield f"output on stderr: {plain(output['text']).strip()[:400]}"
+    markup = MYST_ROLE.search(output.get("data", {}).get("text/markdown", ""))
+    if markup:
+        yield f"MyST markup, which Colab would show raw in an output: {markup[0]}"
     for text in texts(output):
         for what, pattern in TROUBLES.items():
             found = pattern.search(plain(text))

@@ -13,7 +13,7 @@ import re
 from book_settings import Book, BookError, Page
 from citations import Citations
 from docutils import nodes as docutils_nodes
-from page_source import PageSource, plain_title, read_page
+from page_source import Heading, PageSource, plain_title, read_page
 from sphinx.util.nodes import _make_id
 
 KINDS = ("equations", "figures", "exercises")
@@ -62,20 +62,26 @@ class References:
 
     def page_link(self, name: str, anchor: str) -> str:
         """Where a link to a page leads from Colab: chapters to Colab, other pages to the site."""
-        if name not in self.pages:
+        listed = [page for page in self.book.pages if page.name == name]
+        if not listed:
             raise BookError(f"{name}.md is no page of the book (_toc.yml)")
-        source = self.pages[name]
-        heading = None
-        if anchor:
-            found = [h for h in source.headings if h.slug == anchor]
-            if not found:
-                raise BookError(f"{name}.md has no heading with the anchor #{anchor}")
-            heading = found[0]
-        if source.page.is_chapter:
+        heading = self._heading(name, anchor) if anchor else None
+        if listed[0].is_chapter:
             end = f"#scrollTo={heading.cell}" if heading else ""
             return f"{self.book.colab}{name}.ipynb{end}"
         end = f"#{docutils_nodes.make_id(plain_title(heading.text))}" if heading else ""
         return f"{self.book.site}{name}.html{end}"
+
+    def _heading(self, name: str, anchor: str) -> Heading:
+        """The heading of a page that the anchor leads to."""
+        source = self.pages.get(name)
+        if source is None:
+            raise BookError(f"{name}.md does not exist, so #{anchor} leads nowhere")
+        found = [heading for heading in source.headings if heading.slug == anchor]
+        if not found:
+            slugs = ", ".join(f"#{heading.slug}" for heading in source.headings)
+            raise BookError(f"{name}.md has no heading with the anchor #{anchor}, only {slugs}")
+        return found[0]
 
     @functools.cached_property
     def terms(self) -> dict[str, str]:
