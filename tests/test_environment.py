@@ -36,7 +36,8 @@ def read_pins(name: str) -> list[Requirement]:
 
 def installed() -> dict[str, str]:
     """Name and version of every distribution of this environment."""
-    found = importlib.metadata.distributions(path=[p for p in sys.path if "site-packages" in p])
+    folders = [entry for entry in sys.path if pathlib.Path(entry).name == "site-packages"]
+    found = importlib.metadata.distributions(path=folders)
     return {lock.normal(d.metadata["Name"]): d.version for d in found}
 
 
