@@ -51,7 +51,8 @@ def train_by_elbo(
     kl_weight
         Factor on the KL beside the *mean* negative log-likelihood. ``None`` means 1/N.
     optimizer
-        A ``tf_keras`` optimizer; pass the same one again to go on training.
+        A ``tf_keras`` optimizer; pass the same one again to go on training, with another seed, so
+        that the order and the draws are new.
     seed
         Of the order of the batches and of TensorFlow's global generator (the weight draws).
     progress
