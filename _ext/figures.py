@@ -57,8 +57,13 @@ def describe(image: nodes.image, plain: nodes.Element | None) -> None:
 
 
 def fit(image: nodes.image, srcdir: pathlib.Path) -> None:
-    """Show the image at half its pixels, and load it only when the reader comes near."""
+    """Show the image at half its pixels, and load it only when the reader comes near.
+
+    A height that the output asks for is dropped: on a narrow screen, where the width gives way, it
+    would distort the picture.
+    """
     image["loading"] = "lazy"
+    image.attributes.pop("height", None)
     if "width" not in image:
         width, _ = png_size(srcdir / str(image["uri"]).lstrip("/"))
         image["width"] = f"{width // PIXELS_PER_POINT_OF_PAGE}px"
