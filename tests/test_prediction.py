@@ -1,0 +1,126 @@
+"""Predictions by draws: shape, repeatability, and the exact predictive of a model of one weight."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.special
+import scipy.stats
+import tensorflow as tf
+import tensorflow_probability as tfp
+import tf_keras
+
+from helpers.layer_losses import losses_by_layer
+from helpers.networks import bayesian_network, plain_network
+from helpers.prediction import predict_by_draws
+
+# One worker for the file: its fixtures are drawn once.
+pytestmark = pytest.mark.xdist_group("prediction")
+
+IMAGES = np.random.default_rng(2).normal(size=(7, 5)).astype(np.float32)
+MEAN, STDDEV = 0.7, 1.5
+INPUTS = np.array([[-3.0], [0.5], [1.0], [4.0]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def neural_net():
+    return bayesian_network([4, 3])
+
+
+@pytest.fixture(scope="module")
+def draws(neural_net):
+    return predict_by_draws(neural_net, IMAGES, num_draws=6, seed=1)
+
+
+@pytest.fixture(scope="module")
+def one_weight_draws():
+    """600 draws of p(class 1 | x) = sigmoid(w x) with w from N(MEAN, STDDEV²)."""
+    constant = tf_keras.initializers.Constant
+    posterior_fn = tfp.layers.default_mean_field_normal_fn(
+        loc_initializer=constant(MEAN),
+        untransformed_scale_initializer=constant(np.log(np.expm1(STDDEV))),
+    )
+    layer = tfp.layers.DenseReparameterization(
+        1, kernel_posterior_fn=posterior_fn, bias_posterior_fn=None
+    )
+    logits = tf_keras.layers.Lambda(lambda logit: tf.concat([tf.zeros_like(logit), logit], axis=1))
+    return predict_by_draws(tf_keras.Sequential([layer, logits]), INPUTS, num_draws=600, seed=3)
+
+
+def test_gives_probabilities_per_draw_example_and_class(draws):
+    assert draws.shape == (6, 7, 3)
+    assert draws.dtype == np.float64
+    assert draws.min() > 0
+    np.testing.assert_allclose(draws.sum(axis=-1), np.ones((6, 7)), rtol=1e-12)
+
+
+def test_every_draw_differs(draws):
+    assert len({draw.tobytes() for draw in draws}) == 6
+
+
+def test_the_seed_fixes_the_draws(neural_net, draws):
+    tf.random.set_seed(77)
+    np.testing.assert_array_equal(predict_by_draws(neural_net, IMAGES, 6, seed=1), draws)
+    others = predict_by_draws(neural_net, IMAGES, 6, seed=2)
+    assert not {draw.tobytes() for draw in draws} & {other.tobytes() for other in others}
+
+
+def test_losses_can_be_read_afterwards(neural_net, draws):
+    table = losses_by_layer(neural_net)
+    assert table["difference"].abs().max() < 1e-4
+
+
+def test_the_mean_over_draws_is_the_exact_predictive_of_a_model_of_one_weight(one_weight_draws):
+    def integrand(weight, x):
+        return scipy.special.expit(weight * x) * scipy.stats.norm.pdf(weight, MEAN, STDDEV)
+
+    for index, x in enumerate(INPUTS[:, 0].astype(float)):
+        exact, _ = scipy.integrate.quad(integrand, MEAN - 9 * STDDEV, MEAN + 9 * STDDEV, args=(x,))
+        drawn = one_weight_draws[:, index, 1]
+        error = scipy.stats.sem(drawn)
+        assert abs(drawn.mean() - exact) < 4 * error
+        if x == 4.0:  # averaging logits instead of probabilities would be told apart
+            assert abs(scipy.special.expit(MEAN * x) - exact) > 10 * error
+
+
+def test_the_weights_behind_the_draws_are_the_posterior_s(one_weight_draws):
+    weights = scipy.special.logit(one_weight_draws[:, :, 1]) / INPUTS[:, 0]
+    np.testing.assert_allclose(weights, weights[:, 1:2] * np.ones(4), rtol=1e-4, atol=1e-4)
+    assert scipy.stats.kstest(weights[:, 1], "norm", (MEAN, STDDEV)).pvalue > 0.01
+
+
+def test_a_plain_network_gives_its_softmax_at_every_draw():
+    plain = plain_network([4, 3])
+    expected = scipy.special.softmax(plain(IMAGES).numpy().astype(np.float64), axis=1)
+    for draw in predict_by_draws(plain, IMAGES, num_draws=3):
+        np.testing.assert_allclose(draw, expected, rtol=1e-5)
+
+
+def test_the_weights_stay_as_they_are(neural_net, draws):
+    before = neural_net.get_weights()
+    predict_by_draws(neural_net, IMAGES, num_draws=2)
+    for weight, start in zip(neural_net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, start)
+
+
+@pytest.mark.parametrize("num_draws", [0, -2])
+def test_no_draw_is_refused(neural_net, num_draws):
+    with pytest.raises(ValueError, match=f"num_draws is {num_draws}: draw .* at least once"):
+        predict_by_draws(neural_net, IMAGES, num_draws)
+
+
+def test_images_with_nan_are_refused(neural_net):
+    images = IMAGES.copy()
+    images[[3, 5], 1] = np.nan
+    with pytest.raises(ValueError, match=r"2 of 7 examples hold NaN.*first at index 3"):
+        predict_by_draws(neural_net, images, 2)
+
+
+def test_a_single_image_without_its_axis_is_refused(neural_net):
+    with pytest.raises(ValueError, match=r"Use images\[:1\], not images\[0\]"):
+        predict_by_draws(neural_net, IMAGES[0], 2)
+
+
+def test_a_keras_3_network_is_refused():
+    with pytest.raises(TypeError, match="is a Keras 3 model"):
+        predict_by_draws(keras.Sequential([keras.layers.Dense(3)]), IMAGES, 2)
