@@ -5,9 +5,6 @@ import pathlib
 
 import pytest
 import yaml
-from book_settings import read_book
-from nbformat import NotebookNode, v4
-from run_chapters import OutputCache
 from site_rules import (
     COLAB,
     IN_STYLE,
@@ -148,24 +145,6 @@ def test_search_index_knows_the_question(site):
     assert "chapters/00-the-question" in index["docnames"]
 
 
-def differing_outputs(first: NotebookNode, second: NotebookNode) -> list[str]:
-    """The cells whose outputs differ between two executions of a notebook."""
-    pairs = zip(first.cells, second.cells, strict=True)
-    return [a.source[:80] for a, b in pairs if a.get("outputs") != b.get("outputs")]
-
-
 def test_second_execution_gives_the_same_bytes(site, run_tool):
     done = run_tool("tools/run_chapters.py", "--again")
     assert done.returncode == 0, done.stdout[-6000:]
-    book = read_book()
-    caches = [OutputCache(book), OutputCache(book, again=True)]
-    for path in book.chapters():
-        first, second = (cache.find(path.with_suffix(".ipynb"))[0] for cache in caches)
-        assert differing_outputs(first, second) == [], path.stem
-
-
-def test_differing_outputs_turn_red():
-    outputs = [v4.new_output("stream", text=text) for text in ("1 nat", "2 nats")]
-    books = [v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[one])]) for one in outputs]
-    assert differing_outputs(books[0], books[0]) == []
-    assert differing_outputs(books[0], books[1]) == ["x"]
