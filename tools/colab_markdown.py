@@ -7,28 +7,16 @@ file and line, so that no reader ever sees raw markup in a notebook.
 from __future__ import annotations
 
 import dataclasses
-import posixpath
 import re
 from collections.abc import Callable, Iterator
 
-from book_settings import BookError
+from colab_inline import InlineTranslator
 from page_source import DIRECTIVE, FENCE, OPTION, PageSource, parser
-from references import References, Target
+from references import References
 
 NOTES = {"note": "Note", "tip": "Tip", "warning": "Warning", "important": "Important"}
 LOUD = {"warning", "important"}  # kinds that the site tells by colour and Colab by a word
 LOOKS = {"gutter", "columns", "margin", "padding", "shadow", "text-align", "class-card", "class"}
-INLINE = re.compile(
-    r"""(?P<escape>\\.)
-    |\{(?P<role>[\w:.-]+)\}(?P<ticks>`+)(?P<content>.+?)(?P=ticks)
-    |(?P<code>(?P<fence>`+)(?!`).+?(?<!`)(?P=fence)(?!`))
-    |(?P<math>\${1,2}(?!\s).+?\$)
-    |(?P<bang>!?)\[(?P<label>(?:[^\[\]\\]|\\.|\[[^\]]*\])*)\]
-     \((?P<target>(?:[^()\s]|\([^()\s]*\))*)(?P<title>\s+"[^"]*")?\)
-    |<(?P<auto>(?:project|path|inv|myst|doc):[^>]*)>
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 FORBIDDEN = {
     "myst_role": "a role",
     "colon_fence": "a directive",
@@ -61,29 +49,16 @@ class Directive:
         return f"{{{self.name}}}"
 
 
-class Translator:
+class Translator(InlineTranslator):
     """Translate the Markdown of one page."""
 
     def __init__(self, source: PageSource, references: References) -> None:
-        self.source = source
-        self.references = references
-        self.roles: dict[str, Callable[[str], str]] = {
-            "eq": self._equation_number,
-            "numref": self._figure_number,
-            "term": self._term,
-            "cite:t": references.citations.textual,
-            "cite:p": lambda keys: references.citations.parenthetical(_split(keys)),
-        }
+        super().__init__(source, references)
         self.directives: dict[str, Callable[[Directive], list[str]]] = {
             **dict.fromkeys(NOTES, self._note),
             "exercise": self._exercise,
             "grid": self._grid,
         }
-
-    def refuse(self, line: int, message: str) -> BookError:
-        """An error that names the file and the line."""
-        path = self.source.path.relative_to(self.references.book.root)
-        return BookError(f"{path}:{line}: {message}")
 
     def translate(self, text: str, line: int) -> str:
         """Translate Markdown that begins on line `line` of the page, and check the result."""
@@ -102,8 +77,6 @@ class Translator:
                 shown = token.content.strip() or token.info.strip()
                 raise self.refuse(line, f"below here {what} that Colab cannot show: {shown[:60]}")
 
-    # Blocks
-
     def _lines(self, lines: list[str], line: int) -> list[str]:
         """Translate a run of lines block by block."""
         result: list[str] = []
@@ -118,7 +91,7 @@ class Translator:
         """Translate the block that begins at `at`; return where the next one begins."""
         fence = FENCE.match(lines[at])
         if fence and fence["info"].strip().startswith("{"):
-            directive, end = self._take_directive(lines, at, line)
+            directive, end = self.take_directive(lines, at, line)
             return end, _indent(self._directive(directive), fence["indent"])
         if fence and fence["mark"].startswith(":"):
             raise self.refuse(line + at, f"{fence['mark']} without the name of a directive")
@@ -137,7 +110,7 @@ class Translator:
                 return end + 1
         raise self.refuse(line + at, f"nothing closes {lines[at].strip()}")
 
-    def _take_directive(self, lines: list[str], at: int, line: int) -> tuple[Directive, int]:
+    def take_directive(self, lines: list[str], at: int, line: int) -> tuple[Directive, int]:
         """Take apart the directive that opens at `at`; return it and where it ends."""
         fence = FENCE.match(lines[at])
         assert fence is not None, "only called on a fence"
@@ -175,7 +148,7 @@ class Translator:
     def _note(self, directive: Directive) -> list[str]:
         """A note becomes a quotation with its title in bold."""
         self.allow_options(directive, {"class"})
-        kind, title = NOTES[directive.name], self._inline(directive.argument, directive.line)
+        kind, title = NOTES[directive.name], self.inline(directive.argument, directive.line)
         loud = f"{kind}: {title}" if directive.name in LOUD else title
         body = self._lines(directive.body, directive.body_line)
         return quote([f"**{loud if title else kind}**", "", *_one_line_math(body)])
@@ -189,7 +162,7 @@ class Translator:
         number = "Exercise"
         if "nonumber" not in directive.options:
             number += f" {self.references.target('exercises', label).number}"
-        title = self._inline(directive.argument, directive.line)
+        title = self.inline(directive.argument, directive.line)
         body = self._lines(directive.body, directive.body_line)
         return [f"**{number}{f' ({title})' if title else ''}**", "", *_trim(body)]
 
@@ -205,7 +178,7 @@ class Translator:
             if not fence or not fence["info"].strip().startswith("{grid-item-card}"):
                 place = directive.body_line + at
                 raise self.refuse(place, "a {grid} holds {grid-item-card} and nothing else")
-            card, at = self._take_directive(directive.body, at, directive.body_line)
+            card, at = self.take_directive(directive.body, at, directive.body_line)
             result.append(self._card(card))
         return result
 
@@ -216,9 +189,9 @@ class Translator:
         if unknown or card.options.get("link-type") != "doc" or "link" not in card.options:
             advice = "give it :link: PAGE and :link-type: doc"
             raise self.refuse(card.line, f"this card is not known {unknown or ''}: {advice}")
-        target = self._link_target(f"{card.options['link']}.md", card.line)
+        target = self.link_target(f"{card.options['link']}.md", card.line)
         text = " ".join(part.strip() for part in self._lines(card.body, card.body_line)).strip()
-        title = self._inline(card.argument, card.line)
+        title = self.inline(card.argument, card.line)
         return f"- **[{title}]({target})**{f': {text}' if text else ''}"
 
     def _math(self, lines: list[str], at: int, line: int) -> tuple[int, list[str]]:
@@ -246,84 +219,7 @@ class Translator:
             if FENCE.match(lines[end]) or lines[end].lstrip().startswith("$$"):
                 break
             end += 1
-        return end, self._inline("\n".join(lines[at:end]), line + at).split("\n")
-
-    # Within a line
-
-    def _inline(self, text: str, line: int) -> str:
-        """Translate roles and links; code, mathematics and escapes stay as they are."""
-
-        def replace(match: re.Match[str]) -> str:
-            place = line + text.count("\n", 0, match.start())
-            if match["role"]:
-                return self._role(match["role"], match["content"], place)
-            if match["label"] is not None:
-                return self._link(match, place)
-            if match["auto"]:
-                raise self.refuse(place, f"write <{match['auto']}> as [text](page.md#anchor)")
-            return match[0]
-
-        return INLINE.sub(replace, text)
-
-    def _role(self, name: str, content: str, line: int) -> str:
-        """Translate one role."""
-        if name not in self.roles:
-            known = ", ".join(self.roles)
-            advice = f"use one of {known} (vocabulary in CONTRIBUTING.md)"
-            raise self.refuse(line, f"the role {{{name}}}`{content}` is not known: {advice}")
-        try:
-            return self.roles[name](" ".join(content.split()))
-        except BookError as error:
-            raise self.refuse(line, str(error)) from error
-
-    def _link(self, match: re.Match[str], line: int) -> str:
-        """Translate a link; its words may hold roles of their own."""
-        target = match["target"]
-        if match["bang"] and "://" not in target:
-            advice = "draw figures in a code cell with mystnb: figure:"
-            raise self.refuse(line, f"the picture {target} would be missing on Colab: {advice}")
-        label = self._inline(match["label"], line)
-        if "://" not in target and not target.startswith("mailto:"):
-            target = self._link_target(target, line)
-        return f"{match['bang']}[{label}]({target}{match['title'] or ''})"
-
-    def _link_target(self, target: str, line: int) -> str:
-        """Where a link to a page or an anchor of the book leads from Colab."""
-        path, _, anchor = target.partition("#")
-        if path and not path.endswith(".md"):
-            raise self.refuse(line, f"the link {target!r} leads to no page: write page.md#anchor")
-        here = self.source.page.name
-        name = posixpath.normpath(posixpath.join(posixpath.dirname(here), path[:-3]))
-        try:
-            address = self.references.page_link(name if path else here, anchor)
-        except BookError as error:
-            raise self.refuse(line, str(error)) from error
-        return f"#{address.partition('#')[2]}" if not path else address
-
-    def _number(self, target: Target, shown: str) -> str:
-        """A number, as a link when the thing stands in another notebook."""
-        if target.page == self.source.page:
-            return shown
-        book = self.references.book
-        end = f"#scrollTo={target.cell}" if target.cell else ""
-        return f"[{shown}]({book.colab}{target.page.name}.ipynb{end})"
-
-    def _equation_number(self, label: str) -> str:
-        target = self.references.target("equations", label)
-        return self._number(target, f"({target.number})")
-
-    def _figure_number(self, label: str) -> str:
-        target = self.references.target("figures", label)
-        return self._number(target, f"Fig. {target.number}")
-
-    def _term(self, content: str) -> str:
-        named = re.fullmatch(r"(.+?)\s*<([^<>]+)>", content)
-        shown, term = named.groups() if named else (content, content)
-        return f"[{shown}]({self.references.term_link(term)})"
-
-
-def _split(keys: str) -> list[str]:
-    return [key.strip() for key in keys.split(",")]
+        return end, self.inline("\n".join(lines[at:end]), line + at).split("\n")
 
 
 def _trim(lines: list[str]) -> list[str]:

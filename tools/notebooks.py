@@ -142,7 +142,7 @@ class NotebookWriter:
         fence = FENCE.match(lines[0])
         directive = DIRECTIVE.match(fence["info"].strip()) if fence else None
         if directive and directive["name"].startswith("solution-"):
-            taken, end = self.translator._take_directive(lines, 0, line)
+            taken, end = self.translator.take_directive(lines, 0, line)
             self._solution(taken)
             self._text(lines[end:], line + end)
         elif HEADING.match(lines[0]):
