@@ -165,11 +165,11 @@ def refuse_unfed_pages(book: Book) -> None:
         raise BookError(f"no outputs are stored for the code of {', '.join(unfed)}")
 
 
-def build(book: Book, jobs: int) -> None:
+def build(book: Book, jobs: int, *, check: bool = False) -> None:
     """Make the site if anything changed; raises BookError when something is not in order."""
     place = Place(book.root)
     with alone(place):
-        build_alone(book, place, jobs)
+        build_alone(book, place, jobs, check=check)
     print(f"the book: {place.index}")
 
 
@@ -186,9 +186,9 @@ def alone(place: Place) -> Iterator[None]:
         yield
 
 
-def build_alone(book: Book, place: Place, jobs: int) -> None:
-    """Generate, execute, and write the pages, as far as something changed."""
-    complaints = generate(book, check=False)
+def build_alone(book: Book, place: Place, jobs: int, *, check: bool) -> None:
+    """Generate (or, with ``check``, compare), execute, and write the pages that changed."""
+    complaints = generate(book, check=check)
     if complaints:
         raise BookError("\n".join(complaints))
     hashes = input_hashes(book.root)
@@ -208,10 +208,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--jobs", type=int, default=cores(), help="chapters at a time")
+    parser.add_argument(
+        "--check", action="store_true", help="refuse notebooks that are out of step, write none"
+    )
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the book's folder")
     options = parser.parse_args(arguments)
     try:
-        build(read_book(options.root), max(1, options.jobs))
+        build(read_book(options.root), max(1, options.jobs), check=options.check)
     except BookError as error:
         print(error, file=sys.stderr)
         return 1
