@@ -58,8 +58,8 @@ def complete_head(
     """Add the description, and leave the unused scripts and styles out."""
     for files in ("script_files", "css_files"):
         context[files] = [file for file in context[files] if not is_unused(file)]
-    text = description(doctree) if doctree is not None else ""
-    if text:
+    if doctree is not None:
+        text = description(doctree) or f"{context['title']}: a page of {context['docstitle']}"
         tag = f'<meta name="description" content="{html.escape(text)}" />'
         context["metatags"] = f"{context.get('metatags', '')}\n    {tag}"
 

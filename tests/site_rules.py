@@ -95,10 +95,11 @@ def incomplete_head(page: Page) -> Faults:
     """Return what is missing of language, title, one main heading, description."""
     root, title = page.soup.find("html"), page.soup.find("title")
     described = page.soup.find("meta", attrs={"name": "description", "content": True})
+    headings = [h for h in page.soup.find_all("h1") if not h.find_parent(id="jb-print-docs-body")]
     checks = {
         "lang": isinstance(root, Tag) and bool(root.get("lang")),
         "title": title is not None and bool(title.get_text().strip()),
-        "one h1": len(page.soup.find_all("h1")) == 1,
+        "one h1": len(headings) == 1,
         "description": described is not None or page.path.parts[:1] != ("chapters",),
     }
     return [f"{page.path} lacks {name}" for name, there in checks.items() if not there]

@@ -143,8 +143,3 @@ def test_search_index_knows_the_question(site):
     text = (site / "searchindex.js").read_text(encoding="utf-8")
     index = json.loads(text[text.index("(") + 1 : text.rindex(")")])
     assert "chapters/00-the-question" in index["docnames"]
-
-
-def test_second_execution_gives_the_same_bytes(site, run_tool):
-    done = run_tool("tools/run_chapters.py", "--again")
-    assert done.returncode == 0, done.stdout[-6000:]
