@@ -45,5 +45,5 @@ def site(build_lock: pathlib.Path) -> pathlib.Path:
     """The folder of the built site; what the build complains of is a failed test."""
     done = run_tool(build_lock, "tools/build_book.py")
     if done.returncode:
-        pytest.fail(f"The book does not build:\n{done.stdout[-6000:]}", pytrace=False)
+        pytest.fail(f"The book does not build:\n{done.stdout[-3000:]}", pytrace=False)
     return ROOT / "_build" / "html"

@@ -15,8 +15,9 @@ QUIET_LINKS = {"canonical", "prev", "next", "index", "search", "author", "help"}
 IN_STYLE = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])((?:https?:)?//[^'\")\s]+)")
 IN_SCRIPT = re.compile(r"['\"](https?://[^'\"\s]+\.(?:m?js|css|json)(?:\?[^'\"]*)?)['\"]")
 TRACEBACK = re.compile(r"Traceback \(most recent call last\)")
-LOG_LINE = re.compile(
-    r"^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|[IWEF]\d{4} \d\d:|WARNING:|INFO:|ERROR:|.*\b\w*Warning: )",
+LOG_LINE = re.compile(  # a page may show a warning's text, but not where a log put it
+    r"^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|[IWEF]\d{4} \d\d:|(?:WARNING|INFO|ERROR):\w+:"
+    r"|\S+:\d+: \w*Warning: )",
     re.MULTILINE,
 )
 COLAB = "https://colab.research.google.com/github/"
