@@ -274,6 +274,16 @@ def test_a_bayesian_bias_is_a_second_entry_after_its_kernel():
     np.testing.assert_allclose(table["closed_form"], expected, rtol=1e-6)
 
 
+def test_kernel_and_bias_alternate_where_a_layer_is_called_twice():
+    bias = {"bias_posterior_fn": gaussian_posterior(20), "bias_prior_fn": normal_prior(0.5)}
+    shared = flipout(5, 1, **bias)
+    inputs = tf_keras.Input((5,))
+    table = losses_by_layer(tf_keras.Model(inputs, shared(shared(inputs))), IMAGES)
+    assert table["part"].tolist() == ["kernel", "bias", "kernel", "bias"]
+    assert table["num_weights"].tolist() == [25, 5, 25, 5]
+    assert table["difference"].abs().max() < 1e-4
+
+
 def test_a_bias_with_only_a_prior_adds_minus_its_log_prior_density():
     layer = flipout(3, 1, bias_prior_fn=normal_prior(0.05))
     layer.build((None, 5))
