@@ -1,7 +1,11 @@
-"""Showing the exact text of an error without stopping the page."""
+"""Showing the exact text of an error or a warning without stopping or cluttering the page."""
 
+import contextlib
+import logging
+import logging.handlers
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 
 
 def error_message(function: Callable[[], object]) -> str:
@@ -28,3 +32,35 @@ def error_message(function: Callable[[], object]) -> str:
         text = re.sub(r"0x[0-9a-fA-F]{6,}", "0x…", str(error))
         return f"{type(error).__name__}: {text}"
     raise AssertionError("This code was expected to fail, but it ran without an error.")
+
+
+@contextlib.contextmanager
+def recorded_warnings() -> Iterator[list[str]]:
+    """Collect what the block would print to stderr as warnings, each text once.
+
+    Both kinds are collected: Python's own (``warnings.warn``) and the lines that TensorFlow and
+    Keras log through ``absl``.
+
+    Yields
+    ------
+    list of str
+        Filled when the block ends: ``"UserWarning: …"`` or ``"WARNING: …"``, in the order of their
+        first appearance within each kind, Python's first. The one warning that ``helpers``
+        silences everywhere stays silent here too.
+    """
+    messages: list[str] = []
+    logger = logging.getLogger("absl")
+    handler, propagate = logging.handlers.BufferingHandler(capacity=1000), logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    with warnings.catch_warnings(record=True) as caught:
+        not_silenced = r"(?!`layer\.add_variable` is deprecated)"
+        warnings.filterwarnings("always", message=not_silenced, category=UserWarning)
+        try:
+            yield messages
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = propagate
+            texts = [f"{warning.category.__name__}: {warning.message}" for warning in caught]
+            texts += [f"{record.levelname}: {record.getMessage()}" for record in handler.buffer]
+            messages.extend(dict.fromkeys(texts))

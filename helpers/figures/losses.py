@@ -1,37 +1,74 @@
-"""Pictures of what ``losses`` holds, layer by layer."""
+"""The picture of the first page: what ``losses`` holds, beside the same computed by hand."""
 
 import numpy as np
 import pandas as pd
+import tf_keras
 
 from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from helpers.gaussian_kl import gaussian_kl_terms
+from helpers.layer_losses import bayesian_layers
 
 
-def plot_losses_by_hand(table: pd.DataFrame) -> DescribedFigure:
-    """Draw each entry of ``losses`` beside the KL computed by hand.
+def plot_losses_by_hand(neural_net: tf_keras.Model) -> DescribedFigure:
+    """Draw each entry of ``losses`` beside the KL computed by hand, split in its two parts.
 
     Parameters
     ----------
-    table
-        The table of :func:`helpers.layer_losses.losses_by_layer`.
+    neural_net
+        A network of Bayesian layers with Gaussian posteriors and the prior N(0, 1), called eagerly
+        since its weights last changed.
+
+    Returns
+    -------
+    DescribedFigure
+        Two bars for each layer, in nats: the entry; and, stacked, ½μ² and ½σ² − log σ − ½, each
+        summed over the weights of the layer.
     """
-    figure, axis = new_figure()
+    table = _parts_by_layer(neural_net)
+    figure, axis = new_figure(width=5.6, height=3.6)
     position = np.arange(len(table))
-    for column, offset, label, colour in (
-        ("nats", -0.2, "entry of neural_net.losses", COLOURS["losses"]),
-        ("closed_form", 0.2, "KL computed by hand", COLOURS["by_hand"]),
-    ):
-        bars = axis.bar(position + offset, table[column], 0.38, label=label, color=colour)
-        axis.bar_label(bars, fmt="{:,.0f}", padding=2)
-    axis.set_xticks(position, table["layer"])
+    left, right = position - 0.21, position + 0.21
+    width = 0.38
+    entry = axis.bar(left, table["entry"], width, color=COLOURS["losses"])
+    mean = axis.bar(right, table["mean"], width, color=COLOURS["mean_part"])
+    scale = axis.bar(
+        right, table["scale"], width, bottom=table["mean"], color=COLOURS["scale_part"]
+    )
+    axis.bar_label(entry, fmt="{:,.1f}", padding=2)
+    axis.bar_label(scale, [f"{total:,.1f}" for total in table["mean"] + table["scale"]], padding=2)
+    axis.set_xticks(position, table.index)
     axis.grid(axis="x", visible=False)
     axis.set(xlabel="layer", ylabel="KL divergence (nats)")
-    axis.margins(y=0.15)
-    axis.legend()
-    pairs = ", ".join(
-        f"{row.layer} {row.nats:,.1f} and {row.closed_form:,.1f}" for row in table.itertuples()
+    axis.margins(y=0.12)
+    labels = (
+        "entry of neural_net.losses",
+        "by hand: Σ ½σ² − log σ − ½",
+        "by hand: Σ ½μ², the L2 part",
     )
-    return DescribedFigure(
-        figure,
-        f"Bar chart with two bars for each of {len(table)} layers, the entry of losses and the KL "
-        f"computed by hand, in nats: {pairs}.",
+    figure.legend((entry, scale, mean), labels, loc="outside upper center", ncols=2, frameon=False)
+    return DescribedFigure(figure, _description(table))
+
+
+def _parts_by_layer(neural_net: tf_keras.Model) -> pd.DataFrame:
+    """Return a row per layer, in nats: its entry of ``losses`` and the two parts of its KL."""
+    layers = bayesian_layers(neural_net)
+    rows = []
+    for layer, entry in zip(layers, neural_net.losses, strict=True):
+        posterior = layer.kernel_posterior
+        terms = gaussian_kl_terms(posterior.mean(), posterior.stddev())
+        mean = terms.pop("½μ²")
+        rows.append((float(entry), mean, sum(terms.values())))
+    names = [layer.name for layer in layers]
+    return pd.DataFrame(rows, index=names, columns=["entry", "mean", "scale"])
+
+
+def _description(table: pd.DataFrame) -> str:
+    pairs = "; ".join(
+        f"{row.Index} {row.entry:,.1f} and {row.mean + row.scale:,.1f}, of which {row.mean:,.1f} "
+        "are the L2 part"
+        for row in table.itertuples()
+    )
+    return (
+        f"Bar chart with two bars for each of {len(table)} layers, the entry of "
+        f"losses and the KL divergence computed by hand, in nats: {pairs}."
     )

@@ -18,7 +18,7 @@ _PALETTE = sns.color_palette("colorblind").as_hex()
 COLOURS = {
     "posterior": _PALETTE[0],
     "prior": _PALETTE[7],
-    "losses": _PALETTE[0],
+    "losses": _PALETTE[2],
     "by_hand": _PALETTE[1],
     "mean_part": _PALETTE[0],
     "scale_part": _PALETTE[1],
@@ -27,6 +27,7 @@ COLOURS = {
     "elbo": _PALETTE[4],
     "bayesian": _PALETTE[0],
     "plain": _PALETTE[1],
+    "plain_l2": "#333333",
     "layers": [_PALETTE[0], _PALETTE[1], _PALETTE[2], _PALETTE[4], _PALETTE[5]],
 }
 STYLE: dict[str, Any] = {
