@@ -168,12 +168,14 @@ def _posterior_and_prior(entry: LossEntry, inputs: Any) -> tuple[Any, Any]:
     return None, None
 
 
-def _unwrap(distribution: tfd.Distribution) -> tfd.Distribution:
+def _unwrap(distribution: tfp.distributions.Distribution) -> tfp.distributions.Distribution:
     """Return the distribution inside the wrapper that a DistributionLambda puts around it."""
     return getattr(distribution, "tensor_distribution", distribution)
 
 
-def _closed_form(posterior: tfd.Distribution, prior: tfd.Distribution) -> float:
+def _closed_form(
+    posterior: tfp.distributions.Distribution, prior: tfp.distributions.Distribution
+) -> float:
     """Return KL(posterior ‖ prior) in nats: float64 for Gaussians, else TFP's, else NaN."""
     if _is_factorised_gaussian(posterior) and _is_factorised_gaussian(prior):
         kl = gaussian_kl(posterior.mean(), posterior.stddev(), prior.mean(), prior.stddev())
@@ -184,6 +186,6 @@ def _closed_form(posterior: tfd.Distribution, prior: tfd.Distribution) -> float:
         return np.nan
 
 
-def _is_factorised_gaussian(distribution: tfd.Distribution) -> bool:
+def _is_factorised_gaussian(distribution: tfp.distributions.Distribution) -> bool:
     inner = getattr(distribution, "distribution", None)
     return isinstance(distribution, tfd.Independent) and isinstance(inner, tfd.Normal)

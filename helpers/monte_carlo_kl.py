@@ -17,7 +17,10 @@ class Estimate(NamedTuple):
 
 
 def monte_carlo_kl(
-    posterior: tfd.Distribution, prior: tfd.Distribution, num_draws: int, seed: int
+    posterior: tfp.distributions.Distribution,
+    prior: tfp.distributions.Distribution,
+    num_draws: int,
+    seed: int,
 ) -> Estimate:
     """Estimate KL(posterior ‖ prior) by the mean of log q(w) − log p(w) over draws w from q.
 
