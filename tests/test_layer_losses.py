@@ -234,6 +234,16 @@ def test_dense_variational_is_one_entry_for_kernel_and_bias():
     assert abs(table.loc["one_draw", "difference"]) > 0.01
 
 
+def test_the_closed_form_of_gaussians_is_the_book_s_own_and_not_tfp_s(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("TFP's closed form was asked")
+
+    neural_net = tf_keras.Sequential([flipout(4, 1), variational(3, kl_use_exact=True)])
+    neural_net(IMAGES)
+    monkeypatch.setattr(tfd, "kl_divergence", refuse)
+    assert losses_by_layer(neural_net)["difference"].abs().max() < 1e-4
+
+
 def test_one_draw_of_dense_variational_scatters_about_the_closed_form():
     neural_net = tf_keras.Sequential([variational(3, name="one_draw")])
     tf.random.set_seed(0)

@@ -106,6 +106,20 @@ def test_two_epochs_equal_the_steps_worked_out_by_hand(given, meant):
         np.testing.assert_allclose(weight, value, rtol=1e-4, atol=1e-5)
 
 
+def test_the_kl_of_every_layer_moves_its_scales_with_full_weight():
+    layer_class = tfp.layers.DenseReparameterization
+    at_the_mean = {"kernel_posterior_tensor_fn": lambda posterior: posterior.mean()}
+    neural_net = bayesian_network([4, 3], layer_class=layer_class, **at_the_mean)
+    neural_net(IMAGES[:1])
+    scales = [w for w in neural_net.trainable_weights if "untransformed_scale" in w.name]
+    starts = [scale.numpy().astype(np.float64) for scale in scales]
+    train(neural_net, batch_size=17, kl_weight=0.05, optimizer=SGD(0.3))
+    for scale, rho in zip(scales, starts, strict=True):  # only the KL depends on them
+        stddev = np.log1p(np.exp(rho))
+        moved = -0.3 * 0.05 * (stddev - 1 / stddev) * scipy.special.expit(rho)
+        np.testing.assert_allclose(scale.numpy() - rho, moved, rtol=1e-4)
+
+
 def test_with_the_default_weight_the_loss_is_minus_the_elbo_per_example():
     history = train()
     np.testing.assert_allclose(history["loss"], -history["elbo"] / 17, rtol=1e-12)
