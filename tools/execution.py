@@ -125,6 +125,7 @@ def _client(book: Book, notebook: nbformat.NotebookNode, place: pathlib.Path) ->
         iopub_timeout=LATE_OUTPUT_SECONDS,
         raise_on_iopub_timeout=True,
         record_timing=False,  # times in the cells' metadata would change jupyter-cache's key
+        coalesce_streams=True,  # how a print is cut into messages depends on the machine's load
         kernel_name="python3",
     )
     client.config.KernelManager.transport = "ipc"
