@@ -53,13 +53,17 @@ def bayesian_network(
     return tf_keras.Sequential(layers, name="neural_net")
 
 
-def plain_network(layer_widths: Sequence[int], *, seed: int = 0) -> tf_keras.Sequential:
+def plain_network(
+    layer_widths: Sequence[int], *, seed: int = 0, **layer_options: Any
+) -> tf_keras.Sequential:
     """Return an ordinary network with the same layers as :func:`bayesian_network`.
 
     Parameters
     ----------
     layer_widths, seed
         As in :func:`bayesian_network`. The weights start by Glorot's rule, Keras' default.
+    layer_options
+        Passed on to every layer, for instance ``kernel_regularizer``.
 
     Raises
     ------
@@ -75,6 +79,7 @@ def plain_network(layer_widths: Sequence[int], *, seed: int = 0) -> tf_keras.Seq
                 activation=_activation(name),
                 kernel_initializer=glorot(seed=1000 * seed + index),
                 name=name,
+                **layer_options,
             )
             for index, (units, name) in enumerate(zip(layer_widths, names, strict=True))
         ],

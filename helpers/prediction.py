@@ -45,7 +45,8 @@ def predict_by_draws(
     if num_draws < 1:
         raise ValueError(f"num_draws is {num_draws}: draw the weights at least once.")
     tf.random.set_seed(seed)
-    one_draw = tf.function(neural_net)
+    # Compiling pays only from a few draws on (and for one or two, TensorFlow warns of retracing).
+    one_draw = tf.function(neural_net) if num_draws > 10 else neural_net
     logits = tf.stack([one_draw(tf.constant(images)) for _ in range(num_draws)])
     neural_net(images[:1])  # a compiled call leaves graph tensors in `losses`; an eager one, values
     return tf.nn.softmax(tf.cast(logits, tf.float64)).numpy()

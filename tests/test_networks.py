@@ -124,3 +124,10 @@ def test_the_plain_network_starts_by_glorot_s_rule_and_has_no_losses():
 def test_widths_that_are_not_positive_whole_numbers_are_refused(make, widths):
     with pytest.raises(ValueError, match=r"one positive whole number per layer.*\[64, 64, 10\]"):
         make(widths)
+
+
+def test_layer_options_reach_every_layer_of_the_plain_network():
+    neural_net = plain_network([4, 3], kernel_regularizer=tf_keras.regularizers.L2(0.5))
+    neural_net(np.ones((2, 6), np.float32))
+    expected = [0.5 * np.sum(layer.kernel.numpy() ** 2) for layer in neural_net.layers]
+    np.testing.assert_allclose(neural_net.losses, expected, rtol=1e-6)
