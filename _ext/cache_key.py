@@ -12,6 +12,7 @@ import hashlib
 import pathlib
 import shutil
 import sys
+import sysconfig
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ CACHES = ".jupyter_cache"
 def installed_versions() -> list[str]:
     """Name and version of everything installed, from the names of the metadata folders.
 
-    Reading the folders' names takes two milliseconds; importlib.metadata opens every file.
+    Reading the folders' names takes two milliseconds; importlib.metadata opens every file. Only
+    the environment's own folders count: importing setuptools, say, adds folders to ``sys.path``.
     """
-    folders = [pathlib.Path(entry) for entry in sys.path if entry]
+    folders = {pathlib.Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
     found = {info.name for folder in folders for info in folder.glob("*.dist-info")}
     return sorted(found)
 

@@ -3,14 +3,15 @@
 A figure's cell displays a PNG and, as the plain-text form of the same output, a sentence that is
 built from the plotted data. myst-nb keeps only the picture; here the sentence becomes its
 alternative text. The PNG is saved at twice its size, so that it is sharp on fine screens, and
-shown at half its pixels, never wider than the page (the theme's style sheet sees to that).
+shown at half its pixels, never wider than the page (the book's style sheet sees to that).
 """
 
 from __future__ import annotations
 
 import pathlib
+import re
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx.util import logging
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 PIXELS_PER_POINT_OF_PAGE = 2
 BARE = ("<Figure size", "<Axes", "<seaborn", "<matplotlib", "[<", "array([<")
+SIZE_IN_STYLE = re.compile(r'style="width: (\d+)px; height: (\d+)px;?"')
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
@@ -57,16 +59,24 @@ def describe(image: nodes.image, plain: nodes.Element | None) -> None:
 
 
 def fit(image: nodes.image, srcdir: pathlib.Path) -> None:
-    """Show the image at half its pixels, and load it only when the reader comes near.
-
-    A height that the output asks for is dropped: on a narrow screen, where the width gives way, it
-    would distort the picture.
-    """
+    """Show the image at half its pixels, and load it only when the reader comes near."""
     image["loading"] = "lazy"
-    image.attributes.pop("height", None)
-    if "width" not in image:
-        width, _ = png_size(srcdir / str(image["uri"]).lstrip("/"))
-        image["width"] = f"{width // PIXELS_PER_POINT_OF_PAGE}px"
+    size = png_size(srcdir / str(image["uri"]).lstrip("/"))
+    for side, pixels in zip(("width", "height"), size, strict=True):
+        image[side] = f"{pixels // PIXELS_PER_POINT_OF_PAGE}px"
+
+
+def reserve_space(
+    _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: object
+) -> None:
+    """Turn sizes in an image's style into attributes of the image.
+
+    From attributes a browser knows the proportions before it has loaded the picture, and leaves
+    room for it, so that the text does not jump; and unlike a height in the style, they do not
+    distort the picture where a narrow screen makes the width give way.
+    """
+    if "body" in context:
+        context["body"] = SIZE_IN_STYLE.sub(r'width="\1" height="\2"', context["body"])
 
 
 def is_output(node: nodes.Node) -> bool:
@@ -87,4 +97,5 @@ def complete_figures(app: Sphinx, doctree: nodes.document) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.connect("doctree-read", complete_figures, priority=100)
+    app.connect("html-page-context", reserve_space)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,11 +1,13 @@
 """Pictures of predictions: draws, calibration, doubt, and rotated digits."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.stats
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from helpers.figures.style import COLOURS, DescribedFigure, new_figure
@@ -71,17 +73,9 @@ def plot_reliability(tables: Mapping[str, pd.DataFrame]) -> DescribedFigure:
     )
     sentences = []
     for (above, below), (name, table) in zip(axes.T, tables.items(), strict=True):
-        look = LOOKS[name]
-        above.plot([0, 1], [0, 1], color=COLOURS["prior"], lw=1)
-        above.plot(table["confidence"], table["accuracy"], **look)
-        above.vlines(table["confidence"], *_accuracy_interval(table), color=look["color"], lw=1)
+        _draw_accuracy(above, table, LOOKS[name])
         above.set_title(name, fontsize="medium")
-        bars = below.bar(table["confidence"], table["count"], 0.055, color=look["color"])
-        below.bar_label(bars, padding=1, fontsize=7)
-        below.set(xlabel="confidence", yscale="log", ylim=(0.7, 1500), xlim=(0, 1.05))
-        below.grid(axis="x", visible=False)
-        below.set(xticks=[0, 0.5, 1], yticks=[1, 10, 100])
-        below.yaxis.set_major_formatter("{x:g}")
+        _draw_counts(below, table, LOOKS[name]["color"])
         bins = ", ".join(
             f"{count:.0f} at {confidence:.2f} with accuracy {accuracy:.2f}"
             for count, confidence, accuracy in table.to_numpy()
@@ -106,25 +100,15 @@ def plot_doubtful_digits(
     images
         [examples, 64], a few.
     labels
-        [examples], the true classes; their bars are drawn in a darker colour.
+        [examples], the true classes; their bars are drawn in another colour.
     draws
         Probabilities [draws, examples, classes].
     """
-    num_classes = draws.shape[-1]
     figure, axes = new_figure(2, len(images), height=3.8, sharey="row")
-    means = draws.mean(axis=0)
-    low, high = np.quantile(draws, [0.1, 0.9], axis=0)
     for column, (picture, bars) in enumerate(axes.T):
-        picture.imshow(images[column].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
-        picture.set_axis_off()
-        picture.set_title(f"true class {labels[column]}", fontsize="medium")
-        colours = [COLOURS["bayesian"]] * num_classes
-        colours[labels[column]] = COLOURS["by_hand"]
-        classes = np.arange(num_classes)
-        bars.bar(classes, means[column], color=colours)
-        bars.vlines(classes, low[column], high[column], color="black", lw=1)
-        bars.set(xlabel="class", xticks=classes[::3], ylim=(0, 1.03))
-        bars.grid(axis="x", visible=False)
+        _draw_digit(picture, images[column], f"true class {labels[column]}")
+        _draw_classes(bars, draws[:, column], int(labels[column]))
+    means = draws.mean(axis=0)
     axes[1, 0].set_ylabel("probability")
     sentences = [
         f"a {labels[i]} with probability {means[i, labels[i]]:.2f} for {labels[i]} and "
@@ -156,18 +140,17 @@ def plot_rotated_digit(
     figure, axes = new_figure(
         2, len(angles), height=2.8, gridspec_kw={"height_ratios": [2, 1], "hspace": 0}
     )
-    for axis in axes.flat:
-        axis.set_axis_off()
     for axis, image, angle in zip(axes[0], images, angles, strict=True):
-        axis.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
-        axis.set_title(f"{angle}°", fontsize="medium")
+        _draw_digit(axis, image, f"{angle}°")
+    for axis in axes[1]:
+        axis.set_axis_off()
+        axis.set(xlim=(-1, 4), ylim=(0.5 - len(predictions), 0.5))
     sentences = []
     for row, (name, probabilities) in enumerate(predictions.items()):
         best, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
         for axis, guess, confidence in zip(axes[1], best, sure, strict=True):
             axis.plot(0, -row, **LOOKS[name])
             axis.text(0.5, -row, f"{guess}: {confidence:.0%}", va="center_baseline")
-            axis.set(xlim=(-1, 4), ylim=(0.5 - len(predictions), 0.5))
         answers = (f"{g} ({c:.0%}) at {a}°" for g, c, a in zip(best, sure, angles, strict=True))
         sentences.append(f"{name}: {', '.join(answers)}")
     names = [Line2D([], [], **LOOKS[name], label=name) for name in predictions]
@@ -210,6 +193,40 @@ def plot_rotation(table: pd.DataFrame) -> DescribedFigure:
         "Four panels against the angle of rotation, 0 to 180 degrees, for "
         f"{table['network'].nunique()} networks. {'; '.join(sentences)} (in nats).",
     )
+
+
+def _draw_accuracy(axis: Axes, table: pd.DataFrame, look: Mapping[str, Any]) -> None:
+    """Draw accuracy over confidence, with intervals, and the diagonal of perfect calibration."""
+    axis.plot([0, 1], [0, 1], color=COLOURS["prior"], lw=1)
+    axis.plot(table["confidence"], table["accuracy"], **look)
+    axis.vlines(table["confidence"], *_accuracy_interval(table), color=look["color"], lw=1)
+
+
+def _draw_counts(axis: Axes, table: pd.DataFrame, colour: str) -> None:
+    """Draw the number of digits in each bin of confidence, on a logarithmic axis."""
+    bars = axis.bar(table["confidence"], table["count"], 0.055, color=colour)
+    axis.bar_label(bars, padding=1, fontsize=7)
+    axis.set(xlabel="confidence", yscale="log", ylim=(0.7, 1500), xlim=(0, 1.05))
+    axis.grid(axis="x", visible=False)
+    axis.set(xticks=[0, 0.5, 1], yticks=[1, 10, 100])
+    axis.yaxis.set_major_formatter("{x:g}")
+
+
+def _draw_digit(axis: Axes, image: npt.NDArray[np.float32], title: str) -> None:
+    """Draw one image [64], ink in black."""
+    axis.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
+    axis.set_axis_off()
+    axis.set_title(title, fontsize="medium")
+
+
+def _draw_classes(axis: Axes, draws: Array, true_class: int) -> None:
+    """Draw mean probabilities of [draws, classes], and lines that span eight in ten draws."""
+    classes = np.arange(draws.shape[1])
+    colours = [COLOURS["by_hand"] if c == true_class else COLOURS["bayesian"] for c in classes]
+    axis.bar(classes, draws.mean(axis=0), color=colours)
+    axis.vlines(classes, *np.quantile(draws, [0.1, 0.9], axis=0), color="black", lw=1)
+    axis.set(xlabel="class", xticks=classes[::3], ylim=(0, 1.03))
+    axis.grid(axis="x", visible=False)
 
 
 def _accuracy_interval(table: pd.DataFrame) -> tuple[Array, Array]:

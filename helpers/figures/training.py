@@ -33,15 +33,10 @@ def plot_training_terms(history: pd.DataFrame, num_examples: int) -> DescribedFi
         _draw_curves(axis, curves)
     axes[0].set_ylabel("nats per example")
     axes[1].set_ylabel("KL of the layer (nats)")
-    ends = [
-        f"{name} from {curve.iloc[0]:,.2f} to {curve.iloc[-1]:,.2f}"
-        for curves in (terms, layers)
-        for name, (curve, _) in curves.items()
-    ]
     return DescribedFigure(
         figure,
         f"Two panels over {len(epochs):,} epochs on logarithmic axes. Left, in nats per example: "
-        f"{', '.join(ends[:3])}. Right, the KL of each layer in nats: {', '.join(ends[3:])}.",
+        f"{_ends(terms)}. Right, the KL of each layer in nats: {_ends(layers)}.",
     )
 
 
@@ -79,6 +74,13 @@ def plot_posterior_weights(before: pd.DataFrame, after: pd.DataFrame) -> Describ
 
 def _layer_columns(history: pd.DataFrame) -> list[str]:
     return [name for name in history.columns if name.startswith("kl ")]
+
+
+def _ends(curves: dict[str, tuple[pd.Series, str]]) -> str:
+    return ", ".join(
+        f"{name} from {curve.iloc[0]:,.2f} to {curve.iloc[-1]:,.2f}"
+        for name, (curve, _) in curves.items()
+    )
 
 
 def _draw_curves(axis: Axes, curves: dict[str, tuple[pd.Series, str]]) -> None:
