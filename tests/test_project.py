@@ -50,6 +50,14 @@ def test_tool_finds_all_in_step(tool):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_every_reference_is_cited():
+    keys = set(re.findall(r"^@\w+\{(\w+),", read("references.bib"), re.MULTILINE))
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "chapters").glob("*.md")]
+    cited = re.findall(r"\{cite:[tp]\}`([^`]+)`", "\n".join(pages))
+    assert keys
+    assert keys == {key.strip() for keys_of_one in cited for key in keys_of_one.split(",")}
+
+
 def test_settings_keep_the_gates():
     config = settings("_config.yml")
     assert config["repository"]["branch"] == "main"
