@@ -23,7 +23,7 @@ from contextlib import contextmanager
 
 from book_settings import ROOT, Book, BookError, read_book
 from notebooks import generate
-from progress import LiveLine
+from progress import LiveLine, table
 from run_chapters import Job, OutputCache, cores, run_chapters
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "_ext"))
@@ -186,6 +186,13 @@ def alone(place: Place) -> Iterator[None]:
         yield
 
 
+def print_stored_times(book: Book) -> None:
+    """Print how long each chapter took when its outputs were made."""
+    seconds = OutputCache(book).last_seconds()
+    names = [path.stem for path in book.chapters()]
+    print(table({name: (seconds[name], "stored") for name in names if name in seconds}, 0.0))
+
+
 def build_alone(book: Book, place: Place, jobs: int, *, check: bool) -> None:
     """Generate (or, with ``check``, compare), execute, and write the pages that changed."""
     complaints = generate(book, check=check)
@@ -193,6 +200,7 @@ def build_alone(book: Book, place: Place, jobs: int, *, check: bool) -> None:
         raise BookError("\n".join(complaints))
     hashes = input_hashes(book.root)
     if is_current(place, hashes):
+        print_stored_times(book)
         print("nothing changed since the last build")
         return
     prepare(place, hashes)
