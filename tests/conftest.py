@@ -8,6 +8,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+BUILD = ("tools/build_book.py", "--check")  # a stale notebook must fail, not be mended first
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,7 +44,7 @@ def run_tool(lock: pathlib.Path, *command: str) -> subprocess.CompletedProcess[s
 @pytest.fixture(scope="session")
 def site(build_lock: pathlib.Path) -> pathlib.Path:
     """The folder of the built site; what the build complains of is a failed test."""
-    done = run_tool(build_lock, "tools/build_book.py")
+    done = run_tool(build_lock, *BUILD)
     if done.returncode:
         pytest.fail(f"The book does not build:\n{done.stdout[-3000:]}", pytrace=False)
     return ROOT / "_build" / "html"

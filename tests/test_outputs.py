@@ -7,7 +7,7 @@ import sys
 import nbformat
 import outputs
 import pytest
-from conftest import run_tool
+from conftest import BUILD, run_tool
 from fixtures.tiny_book import ROOT, TinyBook, cell
 
 # Single outputs
@@ -219,6 +219,17 @@ def test_a_failing_chapter_stops_the_build_before_the_site(tmp_path, capsys):
     assert "AssertionError: not so" in said
     assert "1 of the chapters failed" in said
     assert not book.path("_build/html").exists()
+
+
+def test_the_build_of_the_tests_refuses_a_stale_notebook_and_leaves_it(tmp_path, capsys):
+    book = TinyBook(tmp_path / "book")
+    book.set_chapters(one="Words.\n\n" + cell("print(1)"))
+    book.generate()
+    before = book.read("chapters/00-one.ipynb")
+    book.edit("chapters/00-one.md", "Words.", "Other words.")
+    assert book.build(*BUILD[1:]) == 1
+    assert "00-one.ipynb is not what 00-one.md gives: run make notebooks" in capsys.readouterr().err
+    assert book.read("chapters/00-one.ipynb") == before
 
 
 def test_a_page_without_stored_outputs_is_red_and_not_executed(tmp_path):

@@ -213,7 +213,7 @@ def step(references: References, path: pathlib.Path, *, check: bool) -> str:
     if target.exists() and target.read_text(encoding="utf-8") == text:
         return ""
     if check:
-        return f"chapters/{target.name} is not what {path.name} gives: run {GENERATOR}"
+        return f"chapters/{target.name} is not what {path.name} gives: run make notebooks"
     target.write_text(text, encoding="utf-8")
     return ""
 
