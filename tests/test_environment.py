@@ -184,4 +184,11 @@ def test_skipped_tests_count_as_failed(tmp_path):
     report = tmp_path / "tests.xml"
     suite = '<testsuite tests="5" failures="1" errors="0" skipped="1"/>'
     report.write_text(f"<testsuites>{suite}</testsuites>")
-    assert check.counts(report) == (3, 2)
+    assert check.counts(report, 1) == (3, 2)
+
+
+def test_a_run_that_broke_off_counts_as_failed(tmp_path):
+    report = tmp_path / "tests.xml"
+    report.write_text('<testsuite tests="5" failures="0" errors="0" skipped="0"/>')
+    assert check.counts(report, 0) == (5, 0)
+    assert check.counts(report, 3) == (5, 1)

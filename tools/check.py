@@ -42,13 +42,13 @@ def state(root: pathlib.Path) -> str:
     return digest.hexdigest()
 
 
-def counts(report: pathlib.Path) -> tuple[int, int]:
-    """Return how many tests passed and failed; a test that was skipped did not pass."""
+def counts(report: pathlib.Path, code: int) -> tuple[int, int]:
+    """Return how many tests passed and failed; skipped or broken off is failed."""
     suites = list(ET.parse(report).getroot().iter("testsuite"))
     total = sum(int(suite.get("tests", 0)) for suite in suites)
     names = ("failures", "errors", "skipped")
     failed = sum(int(suite.get(name, 0)) for suite in suites for name in names)
-    return total - failed, failed
+    return total - failed, max(failed, int(code != 0))
 
 
 def unchanged_since_green(now: str) -> str | None:
@@ -68,14 +68,14 @@ def run_tests() -> tuple[int, int, int]:
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.unlink(missing_ok=True)
     code = subprocess.run(PYTEST, cwd=ROOT, check=False).returncode
-    passed, failed = counts(REPORT) if REPORT.is_file() else (0, 1)
+    passed, failed = counts(REPORT, code) if REPORT.is_file() else (0, 1)
     return code, passed, failed
 
 
 def main() -> int:
-    """Run the tests, or say that nothing changed; 0 if all passed. With --last: count again."""
+    """Run the tests, or say that nothing changed; 0 if all passed. --last: recount a red run."""
     if sys.argv[1:] == ["--last"]:
-        print("{} passed, {} failed".format(*counts(REPORT)))
+        print("{} passed, {} failed".format(*counts(REPORT, 1)))
         return 0
     before = state(ROOT)
     sentence = unchanged_since_green(before)
