@@ -7,14 +7,14 @@ in the README and its companions, CITATION.cff; then it writes the notebooks ane
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import pathlib
 import re
 import sys
 
-from book_settings import ADDRESS, ROOT, Book, BookError, read_book
+from book_settings import ADDRESS, Book, BookError
 from notebooks import generate
+from write_or_check import run_command
 
 PLACEHOLDER = ("your_account", "tfp-losses-book")
 SET_UP = re.compile(r'^ADDRESS = "(?P<address>[^"\n]*)"', re.MULTILINE)
@@ -115,22 +115,14 @@ def run(book: Book, *, check: bool) -> list[str]:
     return generate(book, check=False)
 
 
+def praise(book: Book) -> str:
+    """What to say when all is in order."""
+    return f"the book's address is {book.address}, its site {book.site}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, list differences")
-    parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the book's folder")
-    options = parser.parse_args(arguments)
-    try:
-        book = read_book(options.root)
-        complaints = run(book, check=options.check)
-    except BookError as error:
-        complaints = [str(error)]
-    if complaints:
-        print("\n".join(complaints), file=sys.stderr)
-        return 1
-    print(f"the book's address is {book.address}, its site {book.site}")
-    return 0
+    return run_command(__doc__, run, praise, arguments)
 
 
 if __name__ == "__main__":

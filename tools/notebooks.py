@@ -8,13 +8,12 @@ for byte.
 
 from __future__ import annotations
 
-import argparse
 import pathlib
 import re
 import sys
 
 import nbformat
-from book_settings import ROOT, Book, BookError, read_book
+from book_settings import Book, BookError
 from colab_markdown import Directive, Translator
 from page_source import (
     DIRECTIVE,
@@ -27,6 +26,7 @@ from page_source import (
     outside_fences,
 )
 from references import References
+from write_or_check import run_command
 
 TAGS = {"hide-input", "remove-input", "hide-output"}
 GENERATOR = "tools/notebooks.py"
@@ -233,22 +233,14 @@ def generate(book: Book, *, check: bool, paths: list[pathlib.Path] | None = None
     return [complaint for complaint in complaints if complaint]
 
 
+def praise(book: Book) -> str:
+    """What to say when all is in order."""
+    return f"{len(book.chapters())} notebooks in step with their chapters"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, list differences")
-    parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the book's folder")
-    options = parser.parse_args(arguments)
-    try:
-        book = read_book(options.root)
-        complaints = generate(book, check=options.check)
-    except BookError as error:
-        complaints = [str(error)]
-    if complaints:
-        print("\n".join(complaints), file=sys.stderr)
-        return 1
-    print(f"{len(book.chapters())} notebooks in step with their chapters")
-    return 0
+    return run_command(__doc__, generate, praise, arguments)
 
 
 if __name__ == "__main__":
