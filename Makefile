@@ -44,7 +44,6 @@ environment: ## create or update .venv (the other commands do it themselves)
 	@$(FIND_PYTHON); "$$found" tools/environment.py
 
 book: environment ## execute every chapter and build the site in _build/html
-	@$(RUN) tools/notebooks.py
 	@$(RUN) tools/build_book.py
 
 test: environment ## run all tests, the book's build among them (FORCE=1: even if nothing changed)

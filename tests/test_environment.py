@@ -12,6 +12,7 @@ import environment
 import lock
 import pytest
 from chapter_text import chapters
+from environment import normal
 from packaging.requirements import Requirement
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -38,15 +39,15 @@ def installed() -> dict[str, str]:
     """Name and version of every distribution of this environment."""
     folders = [entry for entry in sys.path if pathlib.Path(entry).name == "site-packages"]
     found = importlib.metadata.distributions(path=folders)
-    return {lock.normal(d.metadata["Name"]): d.version for d in found}
+    return {normal(d.metadata["Name"]): d.version for d in found}
 
 
 def wrong_versions(pins: list[Requirement], versions: dict[str, str]) -> list[str]:
     """The pins that the installed versions do not keep."""
     return [
-        f"{pin}: {versions.get(lock.normal(pin.name))} is installed"
+        f"{pin}: {versions.get(normal(pin.name))} is installed"
         for pin in pins
-        if not pin.specifier.contains(versions.get(lock.normal(pin.name), "0"), prereleases=True)
+        if not pin.specifier.contains(versions.get(normal(pin.name), "0"), prereleases=True)
     ]
 
 
@@ -63,7 +64,7 @@ def test_installed_versions_are_the_pins(name):
 
 
 def test_constraints_cover_all_that_is_installed():
-    locked = {lock.normal(pin.name) for name in environment.PINS for pin in read_pins(name)}
+    locked = {normal(pin.name) for name in environment.PINS for pin in read_pins(name)}
     assert set(installed()) - locked - environment.KEEP == set()
 
 
@@ -91,10 +92,10 @@ def test_what_chapters_import_is_pinned_to_colabs_version():
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "helpers").rglob("*.py")]
     sources += [cell.text for chapter in chapters() for cell in chapter.cells]
     imported = set().union(*(outside_imports(source) for source in sources))
-    pins = {lock.normal(pin.name): str(pin.specifier) for pin in read_pins("requirements.txt")}
+    pins = {normal(pin.name): str(pin.specifier) for pin in read_pins("requirements.txt")}
     colab = colab_part()
     for module in imported:
-        package = lock.normal(MODULES.get(module, module))
+        package = normal(MODULES.get(module, module))
         assert pins.get(package) == f"=={colab.get(package)}", f"{module} is not pinned to Colab's"
 
 

@@ -16,17 +16,14 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
 
+from environment import normal
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # jupyter-book 1.x needs Sphinx 7 and markdown-it-py 3; Colab has newer ones, no chapter needs them.
 BUILD_TOOLS = re.compile(r"sphinx|alabaster|docutils|markdown-it-py|mdit|myst")
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([\w.!+-]+)")
 
 Versions = dict[str, str]
-
-
-def normal(name: str) -> str:
-    """Return the one spelling of a package's name that all its spellings share."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read_freeze(text: str) -> Versions:
