@@ -43,7 +43,8 @@ def losses_by_layer(neural_net: tf_keras.layers.Layer, inputs: Any = None) -> pd
         Any ``tf_keras`` model with TFP layers, however nested.
     inputs
         A batch [batch, …] to call the network on first, so that the values are fresh. Without it
-        the network must have been called eagerly since its weights last changed.
+        the network must have been called eagerly since its weights last changed: after ``fit`` the
+        list holds graph tensors or, once ``fit`` has been compiled, the values of an older call.
 
     Returns
     -------

@@ -31,7 +31,8 @@ def predictive_metrics(
     dict
         ``accuracy`` (share of right answers), ``log_predictive_density`` (mean log probability of
         the true class, nats per example, higher is better) and ``expected_calibration_error``
-        (mean distance between confidence and accuracy over the bins, in probability).
+        (mean distance between confidence and accuracy over the bins, in probability; a small test
+        set makes it too large, as chance alone gives each bin some distance).
 
     Raises
     ------
