@@ -13,7 +13,7 @@ class Verdict(NamedTuple):
     text: str
 
     def _repr_markdown_(self) -> str:
-        return f"{'✅' if self.correct else '✏️'} {self.text}"
+        return f"{'✓' if self.correct else '✏️'} {self.text}"
 
     def __repr__(self) -> str:
         return self.text

@@ -173,6 +173,7 @@ def test_rule_turns_red(rule):
         ("plot_sample(SEED)\n```\n\n## Ex", "names_its_figures"),
         ("!ls\n```\n\n## Ex", "has_no_magics"),
         ("tf.keras.Sequential()\n```\n\n## Ex", "avoids_wrong_keras"),
+        ('say(f"From {SEED} to " "3.25 nats.")\n```\n\n## Ex', "has_no_literal_results"),
     ],
 )
 def test_more_ways_to_break_a_rule(bad, rule):

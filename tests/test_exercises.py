@@ -58,6 +58,6 @@ def test_the_unit_is_shown():
 
 def test_a_notebook_shows_a_mark_and_the_sentence():
     right, wrong = verdict(12.0), verdict(13.0)
-    assert right._repr_markdown_() == f"✅ {right.text}"
+    assert right._repr_markdown_() == f"✓ {right.text}"
     assert wrong._repr_markdown_() == f"✏️ {wrong.text}"
     assert repr(right) == right.text
