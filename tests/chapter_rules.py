@@ -145,8 +145,8 @@ MATH_OR_CODE = re.compile(r"\$[^$]*\$|`[^`]*`")
 
 
 def avoids_wrong_keras(chapter: Chapter) -> Faults:
-    """C10: tf_keras throughout; only the page about old code shows what tf.keras does."""
-    if chapter.name.startswith("05-"):
+    """C10: tf_keras throughout; only the pages about Keras and its errors show what tf.keras does."""
+    if chapter.name.startswith(("05-", "13-", "15-")):
         return []
     wrong = r"\btf\.keras\b|^\s*import keras\b|^\s*from keras\b|tensorflow\.keras"
     found = [re.search(wrong, cell.text, re.MULTILINE) for cell in chapter.cells]

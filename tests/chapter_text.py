@@ -48,8 +48,8 @@ class Chapter:
 
     @property
     def is_numbered(self) -> bool:
-        """Whether the whole contract applies: to all chapters but the landing page."""
-        return not self.name.startswith("00-")
+        """Whether the whole contract applies: to all chapters but the landing page and the error index."""
+        return not self.name.startswith(("00-", "15-"))
 
     @property
     def cells(self) -> list[Block]:
