@@ -7,6 +7,8 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 
+LOGGERS = ("absl", "tensorflow")
+
 
 def error_message(function: Callable[[], object]) -> str:
     """Call ``function``, which must fail, and return its error as ``"TypeError: …"``.
@@ -39,7 +41,7 @@ def recorded_warnings() -> Iterator[list[str]]:
     """Collect what the block would print to stderr as warnings, each text once.
 
     Both kinds are collected: Python's own (``warnings.warn``) and the lines that TensorFlow and
-    Keras log through ``absl``.
+    Keras log, through ``absl`` or TensorFlow's own logger.
 
     Yields
     ------
@@ -49,18 +51,26 @@ def recorded_warnings() -> Iterator[list[str]]:
         silences everywhere stays silent here too.
     """
     messages: list[str] = []
-    logger = logging.getLogger("absl")
-    handler, propagate = logging.handlers.BufferingHandler(capacity=1000), logger.propagate
-    logger.addHandler(handler)
-    logger.propagate = False
-    with warnings.catch_warnings(record=True) as caught:
+    handler = logging.handlers.BufferingHandler(capacity=1000)
+    with contextlib.ExitStack() as stack, warnings.catch_warnings(record=True) as caught:
         not_silenced = r"(?!`layer\.add_variable` is deprecated)"
         warnings.filterwarnings("always", message=not_silenced, category=UserWarning)
+        for name in LOGGERS:
+            stack.enter_context(_diverted(logging.getLogger(name), handler))
         try:
             yield messages
         finally:
-            logger.removeHandler(handler)
-            logger.propagate = propagate
             texts = [f"{warning.category.__name__}: {warning.message}" for warning in caught]
             texts += [f"{record.levelname}: {record.getMessage()}" for record in handler.buffer]
             messages.extend(dict.fromkeys(texts))
+
+
+@contextlib.contextmanager
+def _diverted(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]:
+    """Send what a logger reports to ``handler`` alone."""
+    handlers, propagate = logger.handlers, logger.propagate
+    logger.handlers, logger.propagate = [handler], False
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate = handlers, propagate
