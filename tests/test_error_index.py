@@ -1,0 +1,135 @@
+"""The error index: complete entries, texts that the libraries really raise, nothing left out."""
+
+import ast
+import pathlib
+import re
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from chapter_rules import parse_cells
+from chapter_text import ROOT
+
+INDEX = ROOT / "chapters" / "15-error-index.md"
+COMPARED = ("raised", "warned")
+LINK = re.compile(r"\]\(\d\d-[a-z0-9-]+\.md#[a-z0-9-]+\)")
+KIND = re.compile(r"(\b(?:[A-Z]\w*(?:Error|Warning)|WARNING): )")
+FEWEST = 35  # entries: fewer means that some were lost
+ENOUGH = 30  # so many characters of a message tell it from all others
+
+Faults = list[str]
+
+
+def entries(text: str) -> dict[str, str]:
+    """Return the sections of the third level by title."""
+    pieces = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    return {piece.splitlines()[0]: re.split(r"^## ", piece, flags=re.M)[0] for piece in pieces}
+
+
+def texts(cell: str) -> list[str]:
+    """Return the texts that a cell compares with what the libraries say."""
+    calls = [node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Call)]
+    compared = [call for call in calls if getattr(call.func, "id", "") in COMPARED and call.args]
+    return [ast.literal_eval(call.args[0]) for call in compared]
+
+
+def incomplete(title: str, entry: str) -> Faults:
+    """Return what an entry lacks."""
+    faults = [f"{title}: no {it}" for it in ("**Cause.**", "**Cure.**") if it not in entry]
+    if not LINK.search(entry.partition("**More.**")[2]):
+        faults.append(f"{title}: no link to a section after **More.**")
+    found = [text for cell in parse_cells(entry) for text in texts(cell)]
+    return faults + ([] if found else [f"{title}: no text compared with what is raised"])
+
+
+def squeezed(text: str) -> str:
+    """Return a text without what wrapping and shortening leave in it."""
+    return re.sub(r"[…\s]+", " ", text)
+
+
+def unraised(index: Tag, entry_texts: list[str]) -> Faults:
+    """Return the texts that the executed page does not show."""
+    shown = squeezed(" ".join(it.get_text() for it in index.select(".cell_output")))
+    return [text for text in entry_texts if squeezed(text) not in shown]
+
+
+def unindexed(page: Tag, index: list[str], helpers: str) -> Faults:
+    """Return the errors and warnings of libraries that a page shows and the index lacks.
+
+    Errors that the helpers raise themselves are no business of the index.
+    """
+    known = [squeezed(text)[:ENOUGH] for text in index]
+    faults = []
+    for output in page.select(".cell_output pre"):
+        parts = KIND.split(squeezed(output.get_text()))[1:]
+        for kind, text in zip(parts[::2], parts[1::2], strict=True):
+            if not any(it in text for it in known) and text.strip()[:ENOUGH] not in helpers:
+                faults.append(f"{kind}{text[:80]}")
+    return faults
+
+
+ENTRY = """### it fails
+
+```{code-cell} ipython3
+raised("it fails, and says so at some length", lambda: fail())
+```
+
+**Cause.** A mistake.
+
+**Cure.** Mend it.
+
+**More.** [There](01-a.md#there).
+"""
+SAID = "it fails, and says so at some length"
+
+
+def page(output: str) -> BeautifulSoup:
+    """Return a page with one output."""
+    html = f'<div class="cell_output"><pre>{output}</pre></div>'
+    return BeautifulSoup(html, "html.parser")
+
+
+def test_a_complete_entry_keeps_the_rule():
+    assert [incomplete(title, entry) for title, entry in entries(ENTRY).items()] == [[]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("**Cause.**", "Cause:"),
+        ("**Cure.**", "Cure:"),
+        ("01-a.md#there", "01-a.md"),
+        ("raised(", "print("),
+    ],
+)
+def test_an_incomplete_entry_turns_red(old, new):
+    (item,) = entries(ENTRY.replace(old, new)).items()
+    assert len(incomplete(*item)) == 1
+
+
+def test_a_text_that_nothing_raises_turns_red():
+    assert unraised(page(f"ValueError: … it fails,\n and {SAID[14:]} …"), [SAID]) == []
+    assert unraised(page("ValueError: it fails otherwise"), [SAID]) == [SAID]
+
+
+def test_an_error_that_the_index_lacks_turns_red():
+    helpers = 'raise ValueError("num_draws must be at least 1, not 0")'
+    assert unindexed(page(f"TypeError: In a layer: {SAID}"), [SAID], helpers) == []
+    assert unindexed(page("ValueError: num_draws must be at least 1, not 0"), [SAID], helpers) == []
+    assert len(unindexed(page("KeyError: missing\nTypeError: nobody knows"), [SAID], helpers)) == 2
+
+
+def test_every_entry_is_complete():
+    found = entries(INDEX.read_text(encoding="utf-8"))
+    assert len(found) > FEWEST
+    assert [fault for item in found.items() for fault in incomplete(*item)] == []
+
+
+def test_the_index_holds_what_is_raised_and_all_that_the_book_shows(site: pathlib.Path):
+    cells = parse_cells(INDEX.read_text(encoding="utf-8"))
+    index = [text for cell in cells for text in texts(cell)]
+    pages = {path.stem: path for path in sorted((site / "chapters").glob("??-*.html"))}
+    soups = {stem: BeautifulSoup(path.read_text(), "html.parser") for stem, path in pages.items()}
+    assert unraised(soups[INDEX.stem], index) == []
+    helpers = "".join(path.read_text() for path in (ROOT / "helpers").rglob("*.py"))
+    missing = {stem: unindexed(soup, index, helpers) for stem, soup in soups.items()}
+    assert {stem: faults for stem, faults in missing.items() if faults} == {}
