@@ -200,7 +200,8 @@ def output_draws(
             fn_output_signature=batch.dtype,
         )
 
-    outputs = all_calls().numpy().astype(float)
+    # As a concrete function: TensorFlow warns of tracing when this function is used often.
+    outputs = all_calls.get_concrete_function()().numpy().astype(float)
     neural_net(batch)  # values again in `losses`, in place of graph tensors
     return outputs
 
