@@ -1,0 +1,82 @@
+"""Pruning: which weights a network needs, by the signal-to-noise ratio of their posterior."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras
+
+from helpers.layer_losses import bayesian_layers
+from helpers.posterior_weights import posterior_weights
+
+NO_NOISE = -14.0  # untransformed scale of a removed weight: σ = softplus(−14), below 10⁻⁶
+
+
+def signal_to_noise(neural_net: tf_keras.layers.Layer) -> npt.NDArray[np.float64]:
+    """Return |μ|/σ of every kernel weight.
+
+    Parameters
+    ----------
+    neural_net
+        A ``tf_keras`` model of TFP layers with Gaussian posteriors, called before.
+
+    Returns
+    -------
+    ndarray
+        [weights], without a unit, in the order of
+        :func:`helpers.posterior_weights.posterior_weights`. Near 0 the sign of the weight is not
+        known; a weight at the prior N(0, 1) has 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`helpers.posterior_weights.posterior_weights`.
+
+    References
+    ----------
+    Graves (2011), *Practical Variational Inference for Neural Networks*; Blundell et al. (2015),
+    *Weight Uncertainty in Neural Networks*, section 5.
+    """
+    weights = posterior_weights(neural_net)
+    return (weights["mean"].abs() / weights["stddev"]).to_numpy(np.float64)
+
+
+def prune(neural_net: tf_keras.layers.Layer, scores: Sequence[float], share: float) -> None:
+    """Remove the weights with the lowest scores: set their means to 0 and their σ to nearly 0.
+
+    The network is changed in place; keep ``neural_net.get_weights()`` to bring it back. Its KL is
+    of no use afterwards, because a σ of nearly 0 is expensive.
+
+    Parameters
+    ----------
+    neural_net
+        A ``tf_keras`` model of TFP layers with their default kind of Gaussian posterior.
+    scores
+        [weights], in the order of :func:`signal_to_noise`.
+    share
+        Share of the weights to remove, from 0 to 1, over all layers together.
+
+    Raises
+    ------
+    ValueError
+        If ``share`` is no share, or there is not one score for each weight.
+    """
+    scores = np.asarray(scores, np.float64)
+    layers = bayesian_layers(neural_net)
+    sizes = [layer.kernel_posterior.event_shape.num_elements() for layer in layers]
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"share is {share}: give the share of the weights to remove, 0 to 1.")
+    if scores.shape != (sum(sizes),):
+        raise ValueError(
+            f"scores has shape {scores.shape}, but the network has {sum(sizes)} kernel weights: "
+            "give one score for each, as signal_to_noise does."
+        )
+    kept = np.ones(len(scores), bool)
+    kept[np.argsort(scores, kind="stable")[: round(share * len(scores))]] = False
+    for layer, part in zip(layers, np.split(kept, np.cumsum(sizes)[:-1]), strict=True):
+        gaussian = layer.kernel_posterior.distribution
+        untransformed_scale = gaussian.scale.pretransformed_input
+        mask = part.reshape(gaussian.loc.shape)
+        gaussian.loc.assign(tf.where(mask, gaussian.loc, 0.0))
+        untransformed_scale.assign(tf.where(mask, untransformed_scale, NO_NOISE))
