@@ -145,7 +145,7 @@ MATH_OR_CODE = re.compile(r"\$[^$]*\$|`[^`]*`")
 
 
 def avoids_wrong_keras(chapter: Chapter) -> Faults:
-    """C10: tf_keras throughout; only the pages about Keras and its errors show what tf.keras does."""
+    """C10: tf_keras throughout; only pages about Keras and its errors show what tf.keras does."""
     if chapter.name.startswith(("05-", "13-", "15-")):
         return []
     wrong = r"\btf\.keras\b|^\s*import keras\b|^\s*from keras\b|tensorflow\.keras"
@@ -195,14 +195,12 @@ def parse_cells(text: str) -> list[str]:
 
 
 def functions_of(chapter: Chapter) -> set[str]:
-    """Return the names of the functions and classes that a chapter defines."""
+    """Return the names of the functions and classes that a chapter defines, methods left out."""
+    nodes = [node for tree in parsed(chapter.cells) for node in ast.walk(tree)]
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    methods = {id(method) for node in classes for method in node.body}
     kinds = (ast.FunctionDef, ast.ClassDef)
-    return {
-        node.name
-        for tree in parsed(chapter.cells)
-        for node in ast.walk(tree)
-        if isinstance(node, kinds)
-    }
+    return {node.name for node in nodes if isinstance(node, kinds) and id(node) not in methods}
 
 
 def shared_functions(book: Iterable[Chapter]) -> Faults:

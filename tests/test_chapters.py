@@ -185,6 +185,9 @@ def test_book_rules_turn_red():
     twice = "# A\n\n```{code-cell} ipython3\ndef f():\n    pass\n```\n"
     assert shared_functions([parse(twice, "01-a"), parse(twice, "02-b")])
     assert not shared_functions([parse(twice, "01-a"), parse("# B\n", "02-b")])
+    methods = "# A\n\n```{{code-cell}} ipython3\nclass {}:\n    def call():\n        pass\n```\n"
+    one, other = parse(methods.format("One"), "01-a"), parse(methods.format("Other"), "02-b")
+    assert not shared_functions([one, other])
     other = SAMPLE.replace("import sys", "import os")
     assert differing_set_up([parse(SAMPLE, "01-a"), parse(other, "02-b")])
     assert differing_set_up([parse(SAMPLE.replace("[hide-input]", "[]"))])
