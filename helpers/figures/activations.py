@@ -10,7 +10,9 @@ import seaborn as sns
 from helpers.figures.style import COLOURS, DescribedFigure, new_figure
 
 Array = npt.NDArray[np.float64]
-DIGIT_COLOURS = sns.color_palette("colorblind", 10).as_hex()
+_PALETTE = sns.color_palette("colorblind", 10).as_hex()
+# The palette's pink and yellow are too pale for thin marks.
+DIGIT_COLOURS = [*_PALETTE[:6], "#882255", _PALETTE[7], "#000000", _PALETTE[9]]
 LOOKS = (("o", "-"), ("s", "-"), ("^", "-"))  # marker and line of each curve
 
 
@@ -27,7 +29,7 @@ def plot_codes(codes: Array, labels: npt.NDArray[np.int32]) -> DescribedFigure:
     figure, axis = new_figure(width=5.6, height=5.2)
     for digit, colour in enumerate(DIGIT_COLOURS):
         own = codes[labels == digit]
-        axis.scatter(own[:, 0], own[:, 1], s=42, marker=f"${digit}$", color=colour, lw=0.3)
+        axis.scatter(own[:, 0], own[:, 1], s=42, marker=f"${digit}$", color=colour, lw=0.4)
     turn = np.linspace(0, 2 * np.pi, 200)
     radius = np.sqrt(2 * np.log(20))  # of the disc with 95 % of a standard Gaussian in the plane
     axis.plot(radius * np.cos(turn), radius * np.sin(turn), color=COLOURS["prior"], ls="--")
@@ -57,7 +59,7 @@ def plot_digit_rows(rows: Mapping[str, Array]) -> DescribedFigure:
         Name of the row ↦ images [digits, 64] in [0, 1], equally many in each row.
     """
     columns = len(next(iter(rows.values())))
-    figure, axes = new_figure(len(rows), columns, width=5.6, height=0.78 * len(rows) + 0.1)
+    figure, axes = new_figure(len(rows), columns, width=5.6, height=0.6 * len(rows) + 0.1)
     for line, (name, images) in zip(axes, rows.items(), strict=True):
         for axis, image in zip(line, images, strict=True):
             axis.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
@@ -67,8 +69,8 @@ def plot_digit_rows(rows: Mapping[str, Array]) -> DescribedFigure:
     inked = ", ".join(f"{name} {images.mean():.2f}" for name, images in rows.items())
     return DescribedFigure(
         figure,
-        f"{len(rows)} rows of {columns} digits of 8 by 8 pixels: {', '.join(rows)}. Mean grey level "
-        f"from 0, white, to 1, black: {inked}.",
+        f"{len(rows)} rows of {columns} digits of 8 by 8 pixels: {', '.join(rows)}. Mean grey "
+        f"level from 0, white, to 1, black: {inked}.",
     )
 
 
