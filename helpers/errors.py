@@ -4,6 +4,7 @@ import contextlib
 import logging
 import logging.handlers
 import re
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -34,6 +35,15 @@ def error_message(function: Callable[[], object]) -> str:
         text = re.sub(r"0x[0-9a-fA-F]{6,}", "0x…", str(error))
         return f"{type(error).__name__}: {text}"
     raise AssertionError("This code was expected to fail, but it ran without an error.")
+
+
+def wrapped(*messages: str) -> str:
+    """Return the messages one below the other, with their long lines cut to a page's width.
+
+    Line breaks of the messages stay; empty lines and the space around a line go.
+    """
+    lines = [line for message in messages for line in message.splitlines() if line.strip()]
+    return "\n".join(textwrap.fill(line.strip(), width=76) for line in lines)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.errors import error_message
+from helpers.errors import error_message, wrapped
 
 
 def fail(error):
@@ -33,3 +33,12 @@ def test_an_error_that_no_longer_occurs_turns_the_page_red():
 def test_stopping_by_hand_is_not_swallowed():
     with pytest.raises(KeyboardInterrupt):
         error_message(lambda: fail(KeyboardInterrupt()))
+
+
+def test_long_messages_are_cut_to_the_width_of_a_page_and_lose_no_word():
+    long = " ".join(f"word{i}" for i in range(40))
+    lines = wrapped(f"First:\n\n  {long}", "second").splitlines()
+    assert max(map(len, lines)) <= 76
+    assert lines[0] == "First:"
+    assert lines[-1] == "second"
+    assert " ".join(lines[1:-1]) == long
