@@ -32,7 +32,7 @@ def test_every_figure_labels_its_axes_and_carries_a_sentence(index):
     assert picture.figure.axes[-1].get_xlabel()
     assert all(axis.get_ylabel() and not axis.get_title() for axis in picture.figure.axes)
     assert picture.alt.endswith(".")
-    assert len(picture.alt) > 80
+    assert len(picture.alt) > 60
 
 
 def test_densities_are_those_of_the_formula():
