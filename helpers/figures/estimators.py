@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import matplotlib.axes
 import matplotlib.ticker
 import numpy as np
 import numpy.typing as npt
@@ -29,31 +30,36 @@ def plot_gradient_noise(noise: pd.DataFrame) -> DescribedFigure:
         ``theory`` (the height of the dotted line).
     """
     parts = list(dict.fromkeys(noise["part"]))
-    figure, axes = new_figure(1, len(parts), width=NARROW, height=4.4)
+    sizes = sorted(set(noise["batch_size"]))
+    figure, axes = new_figure(1, len(parts), width=NARROW, height=4.4, squeeze=False)
     described = []
-    for axis, part in zip(np.atleast_1d(axes), parts, strict=True):
+    for axis, part in zip(axes[0], parts, strict=True):
         for name, rows in noise[noise["part"] == part].groupby("class", sort=False):
-            colour, marker = CLASSES[str(name)]
-            bars = {"marker": marker, "ls": "none", "color": colour, "label": name, "capsize": 3}
-            axis.errorbar(rows["batch_size"], rows["value"], 2 * rows["error"], **bars)
-            axis.plot(rows["batch_size"], rows["theory"], color=colour, ls=":", lw=1.6)
-            described.append(
-                f"{part}, {name}: from {rows['value'].iloc[0]:.2g} to {rows['value'].iloc[-1]:.2g}"
-            )
-        sizes = sorted(set(noise["batch_size"]))
+            _draw_class(axis, str(name), rows)
+            first, last = rows["value"].iloc[[0, -1]]
+            described.append(f"{part}, {name}: from {first:.2g} to {last:.2g}")
         axis.set(xscale="log", yscale="log", xlabel="batch size B (examples)")
         axis.set_xticks(sizes, [str(size) for size in sizes], fontsize="small", rotation=45)
         axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
         axis.set_title(f"gradient of the {part}", fontsize="medium")
-    np.atleast_1d(axes)[0].set_ylabel("total variance (nats²)")
-    handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=1, frameon=False)
+    axes[0, 0].set_ylabel("total variance (nats²)")
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", frameon=False
+    )
     return DescribedFigure(
         figure,
         "Total variance of the gradient, by the draws of the weights alone, over batch sizes from "
         f"{sizes[0]} to {sizes[-1]} on logarithmic axes, with dotted lines of the theory. "
         f"In nats squared, {'; '.join(described)}.",
     )
+
+
+def _draw_class(axis: matplotlib.axes.Axes, name: str, rows: pd.DataFrame) -> None:
+    """Draw one class: points with two standard errors, and the theory as a dotted line."""
+    colour, marker = CLASSES[name]
+    bars = {"marker": marker, "ls": "none", "color": colour, "label": name, "capsize": 3}
+    axis.errorbar(rows["batch_size"], rows["value"], 2 * rows["error"], **bars)
+    axis.plot(rows["batch_size"], rows["theory"], color=colour, ls=":", lw=1.6)
 
 
 def plot_drawn_functions(
