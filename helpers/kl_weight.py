@@ -52,7 +52,7 @@ def measured_kl_weight(
     ratio = float(np.vdot(before, after) / np.vdot(before, before))
     if not 0 < ratio < 1 + 1e-6:
         raise ValueError(
-            f"The means are {ratio:.3g} times what they were, which is no shrinking: take a smaller "
+            f"The means are {ratio:.3g} times what they were, which is no shrinking: use a smaller "
             "learning rate, plain SGD, and blank images."
         )
     return (1 - min(ratio, 1.0) ** (1 / num_steps)) / learning_rate

@@ -20,8 +20,8 @@ def plot_warm_up(weights: pd.DataFrame) -> DescribedFigure:
     epochs = range(1, len(weights) + 1)
     axis.plot(epochs, weights["planned"], color=COLOURS["prior"], lw=7, alpha=0.45, label="planned")
     looks = {
-        "variable": ("measured, tf.Variable", COLOURS["posterior"], "o"),
-        "number": ("measured, Python number", COLOURS["by_hand"], "s"),
+        "variable": ("tf.Variable", COLOURS["posterior"], "o"),
+        "number": ("Python number", COLOURS["by_hand"], "s"),
     }
     for column, (label, colour, marker) in looks.items():
         axis.plot(epochs, weights[column], color=colour, marker=marker, ms=7, label=label)
@@ -63,6 +63,7 @@ def plot_early_stopping(history: pd.DataFrame, best_epochs: dict[str, int]) -> D
             f"nats per example and is lowest, {value:.2f}, in epoch {epoch}"
         )
     axis.set(yscale="log", xlabel="epoch", ylabel="nats per example")
+    axis.yaxis.set_major_formatter("{x:g}")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
     return DescribedFigure(
         figure,
