@@ -27,9 +27,10 @@ def test_points_errors_and_theory_stand_where_the_table_says(noise):
     for axis, height in ((means, 6.0), (scales, 0.2)):
         assert axis.get_xscale() == axis.get_yscale() == "log"
         points, theory = axis.containers[0].lines[0], axis.lines[-1]
-        np.testing.assert_allclose(points.get_xdata(), SIZES)
-        np.testing.assert_allclose(points.get_ydata(), height / np.array(SIZES))
-        np.testing.assert_allclose(theory.get_ydata(), 1.5 * height / np.array(SIZES))
+        sizes, values = points.get_xydata().T
+        np.testing.assert_allclose(sizes, SIZES)
+        np.testing.assert_allclose(values, height / np.array(SIZES))
+        np.testing.assert_allclose(theory.get_xydata()[:, 1], 1.5 * height / np.array(SIZES))
         bars = np.asarray(axis.containers[0].lines[2][0].get_segments(), float)
         np.testing.assert_allclose(bars[0][:, 1], [0.8 * height, 1.2 * height])  # two errors
         assert "examples" in axis.get_xlabel()
