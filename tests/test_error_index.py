@@ -10,7 +10,7 @@ from chapter_rules import parse_cells
 from chapter_text import ROOT
 
 INDEX = ROOT / "chapters" / "15-error-index.md"
-COMPARED = ("raised", "warned")
+COMPARED = ("raised", "warned", "told")
 LINK = re.compile(r"\]\(\d\d-[a-z0-9-]+\.md#[a-z0-9-]+\)")
 KIND = re.compile(r"(\b(?:[A-Z]\w*(?:Error|Warning)|WARNING): )")
 FEWEST = 35  # entries: fewer means that some were lost
