@@ -33,7 +33,7 @@ def plot_prior_widths(results: pd.DataFrame, num_classes: int) -> DescribedFigur
     learnt = results["mean_size"] > 1e-3 * widths  # a mean of nearly 0 has no place on this axis
     sizes = results["mean_size"].where(learnt)
     weights.plot(widths, sizes, "s-", color=COLOURS["mean_part"], label="root mean\nsquare of μ")
-    weights.set(xscale="log", yscale="log", ylabel="of the posterior")
+    weights.set(xscale="log", yscale="log", ylabel="μ and σ of the posterior")
     weights.legend(frameon=False, fontsize="small")
     cost.plot(widths, results["kl"], "o-", color=COLOURS["kl"])
     cost.set(ylabel="KL (nats)")
@@ -112,8 +112,10 @@ def plot_stddev_histograms(stddevs: dict[str, Array], initial: float) -> Describ
         )
         axis.axvline(initial, color=COLOURS["by_hand"], ls=":", label="σ at the start")
         axis.axvline(1.0, color=COLOURS["prior"], ls="--", label="σ of the prior")
-        axis.set(ylabel=f"{name}\nshare of weights", xscale="log")
+        axis.set(xscale="log")
+        axis.set_title(name, loc="left", fontsize="medium")
     axes[-1].set(xlabel="posterior standard deviation σ")
+    figure.supylabel("share of weights", fontsize="medium")
     axes[-1].set_xticks([0.01, 0.1, 1.0], ["0.01", "0.1", "1"])
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
@@ -165,7 +167,7 @@ def plot_wide_networks(
         axis.plot(inputs, targets, "k.", ms=4, label="data")
         axis.set_title(f"width {width}", fontsize="medium")
         if width == widths[0]:
-            axis.set_ylabel(f"prior {name}\noutput")
+            axis.set_ylabel(f"output, under\n{name}")
     axes[0, 0].set_ylim(-4, 4)
     for axis in axes[-1]:
         axis.set_xlabel("input x")
