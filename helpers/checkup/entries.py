@@ -1,0 +1,164 @@
+"""The entries of ``losses``: drawn or exact, KLs or other penalties, of the right size."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from helpers.checkup.case import Case
+from helpers.checkup.kl_weight import KLWeight
+from helpers.checkup.report import Finding
+
+tfd = tfp.distributions
+DRAWS = 50
+
+
+def check_monte_carlo(case: Case) -> list[Finding]:
+    """Return a note where a KL is drawn although it has a closed form."""
+    names = []
+    for weight in case.weights:
+        values = [_entries(case, weight.posterior.layer, i) for i in (0, 1)]
+        drawn = len(values[0]) == len(values[1]) and not np.allclose(*values, rtol=1e-5)
+        if values[0].size and drawn and _has_closed_form(weight):
+            names.append(weight.posterior.name)
+    if not names:
+        return []
+    text = (
+        "The KL in losses is a Monte Carlo estimate, different at each call and at times negative, "
+        "though these distributions have a closed form."
+    )
+    cure = "DenseVariational: kl_use_exact=True. Else tfd.kl_divergence(q, p)."
+    return [Finding("monte-carlo-kl", "look", text, ", ".join(dict.fromkeys(names)), cure=cure)]
+
+
+def _entries(case: Case, layer: Any, index: int) -> Any:
+    added = case.evaluations[index].watch.added
+    return np.array([float(tf.reduce_sum(item.value)) for item in added if item.layer is layer])
+
+
+def _has_closed_form(weight: KLWeight) -> bool:
+    posterior = weight.posterior
+    if posterior.make is None or posterior.prior() is None:
+        return False
+    try:
+        tfd.kl_divergence(posterior.make(), posterior.prior())
+    except Exception:  # noqa: BLE001 (NotImplementedError, or shapes that do not fit)
+        return False
+    return True
+
+
+def check_shapes(case: Case) -> list[Finding]:
+    """Return an alarm where posterior and prior differ in shape, so that a KL is broadcast."""
+    findings = []
+    for weight in case.weights:
+        posterior = weight.posterior
+        if posterior.make is None or posterior.prior() is None or not weight.entries:
+            continue
+        q, p = posterior.make(), posterior.prior()
+        if q.batch_shape == p.batch_shape and q.event_shape == p.event_shape:
+            continue
+        found = _broadcast(case, weight, q, p)
+        findings += [] if found is None else [found]
+    return findings
+
+
+def _broadcast(case: Case, weight: KLWeight, q: Any, p: Any) -> Finding | None:
+    """Compare the layer's entry with the KL over all its weights, where the shapes differ."""
+    entries = _entries(case, weight.posterior.layer, 0)
+    unit = weight.weight / max(sum(weight.shares), 1e-12) if sum(weight.shares) else 1.0
+    entry = float(entries.sum()) / (unit * len(entries)) if unit else float("nan")
+    kl, error = _drawn_kl(q, p)
+    if not np.isfinite(entry) or abs(entry - kl) < 8 * error + 0.05 * abs(kl):
+        return None
+    text = (
+        f"Posterior and prior have different shapes: batch {q.batch_shape} and event "
+        f"{q.event_shape} against {p.batch_shape} and {p.event_shape}. The densities are "
+        f"broadcast: the entry in losses is worth {entry:,.1f} nats where the KL over all weights "
+        f"is about {kl:,.1f}."
+    )
+    cure = "Make each one event: tfd.Independent(..., reinterpreted_batch_ndims=len(shape))."
+    name = weight.posterior.name
+    return Finding("wrong-shape", "wrong", text, name, entry, kl, "measured", cure)
+
+
+def _drawn_kl(q: Any, p: Any) -> tuple[float, float]:
+    """Return the KL over all weights and the spread of one draw of it, in nats."""
+    w = q.sample(DRAWS)
+    log_q, log_p = (_total(d.log_prob(w)) for d in (q, p))
+    ratio = log_q - log_p
+    return float(ratio.mean()), float(ratio.std())
+
+
+def _total(log_prob: Any) -> Any:
+    return log_prob.numpy().astype(float).reshape(DRAWS, -1).sum(axis=1)
+
+
+def check_regularisers(case: Case) -> list[Finding]:
+    """Return a note on entries of ``losses`` that are no KL."""
+    watch = case.evaluations[0].watch
+    bayesian = {id(layer) for layer in case.bayesian_layers}
+    names = []
+    for layer in case.network._flatten_layers():
+        if getattr(layer, "_callable_losses", None):
+            names.append(layer.name)
+    for item in watch.added:
+        plain = id(item.layer) in bayesian and item.layer.activity_regularizer is None
+        if (
+            not plain
+            and not _is_activation_kl(item.layer)
+            and not _penalises_bias(case, item.layer)
+        ):
+            names.append(item.layer.name)
+    if not names or not case.bayesian_layers:
+        return []
+    text = (
+        "losses also holds penalties that are no KL (a regularizer, or another add_loss). Whatever "
+        "divides the sum of losses by N divides them too, and sum(losses) is not the KL."
+    )
+    cure = "Scale inside kernel_divergence_fn, or add up the KLs by name (losses_by_layer)."
+    layers = ", ".join(dict.fromkeys(names))
+    return [Finding("regularisers-mixed-in", "look", text, layers, cure=cure)]
+
+
+def _penalises_bias(case: Case, layer: Any) -> bool:
+    return any(p.layer is layer for p in case.posteriors)
+
+
+def _is_activation_kl(layer: Any) -> bool:
+    regulariser = getattr(layer, "activity_regularizer", None)
+    kinds = (tfp.layers.KLDivergenceRegularizer,)
+    return isinstance(layer, tfp.layers.KLDivergenceAddLoss) or isinstance(regulariser, kinds)
+
+
+def check_trainable_priors(case: Case) -> list[Finding]:
+    """Return a note on priors that training moves."""
+    names = []
+    for posterior in case.posteriors:
+        if posterior.is_random and _depends(posterior.prior, posterior.variables):
+            names.append(posterior.name)
+    if not names:
+        return []
+    text = (
+        "The prior has trainable parameters of its own, so it follows the posterior, and the KL "
+        "holds back less than a fixed prior would (empirical Bayes)."
+    )
+    cure = "Keep the prior fixed, or train one scale for all weights at most."
+    return [Finding("trainable-prior", "look", text, ", ".join(dict.fromkeys(names)), cure=cure)]
+
+
+def _depends(make: Any, variables: list[Any]) -> bool:
+    """Whether the distribution changes with a trainable variable."""
+    with tf.GradientTape() as tape:
+        for variable in variables:
+            tape.watch(variable)
+        distribution = make()
+        if distribution is None:
+            return False
+        shape = distribution.batch_shape.concatenate(distribution.event_shape)
+        total = tf.reduce_sum(
+            distribution.log_prob(tf.fill(shape, tf.cast(0.3, distribution.dtype)))
+        )
+    gradients = tape.gradient(total, variables)
+    pairs = zip(variables, gradients, strict=True)
+    return any(v.trainable and g is not None for v, g in pairs)

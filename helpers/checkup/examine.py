@@ -1,0 +1,87 @@
+"""Measuring all there is to measure, and letting every check read it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from helpers.checkup.case import Case, Patient
+from helpers.checkup.data_term import measure_data_term
+from helpers.checkup.entries import check_monte_carlo, check_regularisers, check_trainable_priors
+from helpers.checkup.failures import not_checked
+from helpers.checkup.gradients import check_frozen, check_scale_gradients
+from helpers.checkup.kl_verdict import check_shapes_and_weights
+from helpers.checkup.kl_weight import lags_behind, measure_kl_weights, weight_variable
+from helpers.checkup.likelihood import check_likelihood
+from helpers.checkup.objective import evaluate
+from helpers.checkup.posteriors import find_posteriors
+from helpers.checkup.report import Finding
+from helpers.checkup.small_scales import small_scales
+from helpers.checkup.spread import check_spread
+from helpers.checkup.starts import check_biases, check_twins
+
+Check = Callable[[Case], list[Finding]]
+
+
+def examine(patient: Patient, called: list[tuple[Any, Any]]) -> list[Finding]:
+    """Return the findings of all checks.
+
+    Parameters
+    ----------
+    patient
+        The network and what is minimised.
+    called
+        The layers that one evaluation of the objective called, with their outputs.
+    """
+    try:
+        case = _measured(patient, called)
+    except Exception as error:  # noqa: BLE001 (a network of a kind that is unknown to us)
+        return [not_checked("the network", error)]
+    findings: list[Finding] = []
+    for check in CHECKS:
+        findings += _safely(check, case)
+    return findings
+
+
+def _measured(patient: Patient, called: list[tuple[Any, Any]]) -> Case:
+    network, objective, batch = patient.network, patient.objective, patient.batch
+    layers = _layers(network, called)
+    posteriors, variables = find_posteriors(layers), _variables(layers)
+    runs = [evaluate(objective, batch, variables), evaluate(objective, batch, seed=2)]
+    with small_scales(posteriors) as small:
+        weights = measure_kl_weights(objective, batch, small)
+        data = measure_data_term(network, objective, batch)
+        roots = (network, patient.loss)
+        scalar = weight_variable(objective, batch, small, weights, roots)
+    lags = any(w.is_unfelt for w in weights) and lags_behind(objective, batch, posteriors)
+    return Case(patient, runs, variables, posteriors, weights, data, scalar, lags)
+
+
+def _safely(check: Check, case: Case) -> list[Finding]:
+    """Run one check; if it cannot cope with the network, say so instead of failing."""
+    try:
+        return check(case)
+    except Exception as error:  # noqa: BLE001 (the other checks are worth having)
+        return [not_checked(check.__name__.removeprefix("check_").replace("_", " "), error)]
+
+
+def _layers(network: Any, called: list[tuple[Any, Any]]) -> list[Any]:
+    every = [*network._flatten_layers(), *(layer for layer, _ in called)]
+    return list({id(layer): layer for layer in every}.values())
+
+
+def _variables(layers: list[Any]) -> list[Any]:
+    every = [v for layer in layers for v in layer.variables if v.dtype.is_floating]
+    return list({id(v): v for v in every}.values())
+
+
+CHECKS: tuple[Check, ...] = (
+    check_shapes_and_weights,
+    check_likelihood,
+    check_trainable_priors,
+    check_scale_gradients,
+    check_spread,
+    check_twins,
+    check_biases,
+    check_monte_carlo,
+    check_regularisers,
+    check_frozen,
+)

@@ -1,0 +1,93 @@
+"""Whether the parameters of the posteriors feel what is minimised."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from helpers.checkup.case import Case
+from helpers.checkup.posteriors import Posterior
+from helpers.checkup.report import Finding
+
+
+def check_scale_gradients(case: Case) -> list[Finding]:
+    """Return an alarm for each layer whose outputs do not depend on its posterior's scales."""
+    stuck, fixed = [], []
+    for posterior in case.posteriors:
+        if not posterior.is_random:
+            continue
+        scales = _scale_variables(posterior)
+        if not scales:
+            (stuck if _has_idle_variable(case, posterior) else fixed).append(posterior.name)
+        elif not _reaches_outputs(case, scales):
+            stuck.append(posterior.name)
+    return [*_stuck(stuck), *_fixed(fixed)]
+
+
+def _stuck(names: list[str]) -> list[Finding]:
+    if not names:
+        return []
+    text = (
+        "The outputs do not depend on the scales of the posterior: no gradient of the data term "
+        "reaches them, so the data cannot shape the standard deviations."
+    )
+    cure = (
+        "Draw the weights in every call (kernel_posterior_tensor_fn=lambda d: d.sample()), and "
+        "compute the scale from its variable inside the call, or with "
+        "tfp.util.TransformedVariable."
+    )
+    layers = ", ".join(dict.fromkeys(names))
+    return [Finding("no-scale-gradient", "wrong", text, layers, 0.0, None, "measured", cure)]
+
+
+def _fixed(names: list[str]) -> list[Finding]:
+    if not names:
+        return []
+    text = "The standard deviations of the posterior follow no variable: they stay as they are."
+    layers = ", ".join(dict.fromkeys(names))
+    return [Finding("no-scale-gradient", "look", text, layers, sure="measured")]
+
+
+def _scale_variables(posterior: Posterior) -> list[Any]:
+    _, slopes = posterior.entropy_gradients()
+    pairs = zip(posterior.variables, slopes, strict=True)
+    return [variable for variable, slope in pairs if np.any(slope)]
+
+
+def _has_idle_variable(case: Case, posterior: Posterior) -> bool:
+    """Whether the layer keeps a trainable variable that nothing depends on."""
+    mine = [v for v in posterior.variables if v.trainable]
+    return any(case.gradient(variable) is None for variable in mine)
+
+
+def _reaches_outputs(case: Case, scales: list[Any]) -> bool:
+    with tf.GradientTape() as tape:
+        for variable in scales:
+            tape.watch(variable)
+        outputs = case.network(case.batch.inputs, training=True)
+        total = tf.add_n([_sum(x) for x in tf.nest.flatten(outputs)])
+    return any(gradient is not None for gradient in tape.gradient(total, scales))
+
+
+def _sum(output: Any) -> Any:
+    if hasattr(output, "mean") and hasattr(output, "log_prob"):
+        return tf.reduce_sum(tf.convert_to_tensor(output)) + tf.reduce_sum(output.log_prob(0.5))
+    return tf.reduce_sum(tf.cast(output, tf.float32))
+
+
+def check_frozen(case: Case) -> list[Finding]:
+    """Return a note on layers that are not trained and still pay for their KL."""
+    names = []
+    trained = {id(v) for v in getattr(case.network, "trainable_variables", ())}
+    for weight in case.weights:
+        posterior = weight.posterior
+        scales = _scale_variables(posterior)
+        if scales and weight.weight > 0 and not any(id(v) in trained for v in scales):
+            names.append(posterior.name)
+    if not names:
+        return []
+    text = (
+        "The posterior is not among the trainable variables, yet its KL is still in what is "
+        "minimised: a constant that training cannot lower."
+    )
+    return [Finding("frozen-layer", "look", text, ", ".join(dict.fromkeys(names)))]

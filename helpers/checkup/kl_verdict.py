@@ -1,0 +1,414 @@
+"""Saying what the measured factor of the KL means."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from helpers.checkup.case import Case
+from helpers.checkup.entries import check_shapes
+from helpers.checkup.kl_weight import KLWeight
+from helpers.checkup.report import Finding, Sureness, Verdict
+
+TEMPERATURES = tuple(m * 10.0**e for e in (-1, -2, -3, -4) for m in (5, 2, 1)) + (0.25,)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Kind, verdict and words for one value of the KL's factor."""
+
+    kind: str
+    verdict: Verdict
+    message: str
+    cure: str = ""
+    sure: Sureness = "measured"
+    value: float | None = None
+    expected: float | None = None
+
+
+def check_shapes_and_weights(case: Case) -> list[Finding]:
+    """Return what is to be said of each KL: its shape first, then its factor."""
+    shapes = check_shapes(case)
+    broadcast = {finding.layer for finding in shapes}
+    weights = [w for w in case.weights if w.posterior.name not in broadcast]
+    found = _judged(weights, case)
+    if case.scalar is not None:
+        found = [_of_variable(f, case.scalar) for f in found]
+    return shapes + found
+
+
+def _of_variable(finding: Finding, variable: Any) -> Finding:
+    """Turn an alarm on the factor into a note: it is a variable, so it will change."""
+    if finding.kind in ("layer-lost", "kl-counted-twice", "kl-wrong-sign"):
+        return finding
+    value = float(variable.numpy())
+    text = (
+        f"The KL is multiplied by a variable, now {value:.4g}: a warm-up. It must end at the right "
+        f"value. As it stands: {finding.message}"
+    )
+    if finding.verdict == "right":
+        return finding
+    return Finding(
+        "kl-weight-variable",
+        "look",
+        text,
+        finding.layer,
+        finding.value,
+        finding.expected,
+        "measured",
+    )
+
+
+def _judged(weights: list[KLWeight], case: Case) -> list[Finding]:
+    """Return one finding for each different fate of a KL, naming the layers that share it."""
+    groups: dict[Diagnosis, list[str]] = {}
+    for weight in weights:
+        if np.isfinite(weight.weight):
+            groups.setdefault(diagnose(weight, case), []).append(weight.posterior.name)
+    return [
+        Finding(
+            d.kind,
+            d.verdict,
+            d.message,
+            ", ".join(dict.fromkeys(names)),
+            d.value,
+            d.expected,
+            d.sure,
+            d.cure,
+        )
+        for d, names in groups.items()
+    ]
+
+
+def diagnose(weight: KLWeight, case: Case) -> Diagnosis:
+    """Return what the factor of one posterior's KL means."""
+    if case.objective.kind == "losses":
+        return _of_entries(weight, case)
+    if _is_zero(weight, case):
+        return _missing(weight, case)
+    if case.data.is_sum:
+        return _beside_a_sum(weight, case)
+    if abs(weight.weight_twice / weight.weight - 0.5) < 0.01:
+        return _per_row(weight, case)
+    return _beside_a_mean(weight.weight * case.patient.num_examples / _scale(case), weight, case)
+
+
+def _is_zero(weight: KLWeight, case: Case) -> bool:
+    size = abs(weight.weight) * case.patient.num_examples
+    return size < 1e-5 or (size < 0.02 and abs(weight.weight) < 3 * weight.error)
+
+
+def _scale(case: Case) -> float:
+    """Return what the mean negative log-likelihood is multiplied by: 1, or N for a whole ELBO."""
+    slope = case.data.slope
+    known = case.data.name not in ("", "squared error", "absolute error")
+    if (
+        known
+        and abs(slope / case.patient.num_examples - 1) < 0.01
+        and case.patient.num_examples > 1
+    ):
+        return slope
+    return 1.0
+
+
+def _missing(weight: KLWeight, case: Case) -> Diagnosis:
+    if not _is_known(weight, case):
+        return _lost(case)
+    if weight.is_unfelt and (case.lags or case.data.holds_constant):
+        return _outdated(case)
+    if not weight.entries:
+        reason = (
+            "The layer adds nothing to losses: kernel_divergence_fn or the prior is None, or "
+            "nobody calls add_loss."
+        )
+        cure = "Leave prior and divergence in place, and divide the KL by N."
+    else:
+        reason = "The layer adds its KL to losses, but what you minimise does not feel it."
+        cure = (
+            "Add sum(network.losses) / N after the forward pass, inside the tape, and read it anew "
+            "at every step."
+        )
+    text = f"The KL has no weight in what is minimised, so nothing holds the posterior. {reason}"
+    return Diagnosis("kl-missing", "wrong", text, cure, value=0.0, expected=_target(case))
+
+
+def _is_known(weight: KLWeight, case: Case) -> bool:
+    """Whether the network knows that the layer is part of it."""
+    return any(layer is weight.posterior.layer for layer in case.network._flatten_layers())
+
+
+def _lost(case: Case) -> Diagnosis:
+    text = (
+        "The network calls this layer, but does not know of it: its KL is not in losses, and its "
+        "weights are not trained."
+    )
+    cure = "Keep the layer as an attribute of the model, or in a list or dict that is one."
+    return Diagnosis("layer-lost", "wrong", text, cure, value=0.0, expected=_target(case))
+
+
+def _outdated(case: Case) -> Diagnosis:
+    cure = "Call the network first, then read losses, inside the tape, at every step."
+    if case.lags:
+        text = (
+            "The KL that is added is that of the call before: losses was read before the forward "
+            "pass. It gives no gradient, so nothing holds the posterior."
+        )
+        return Diagnosis("kl-stale", "wrong", text, cure, value=0.0, expected=_target(case))
+    text = (
+        f"The objective holds a constant of {case.data.intercept:,.4g} beside the data term, "
+        "which no variable moves: a KL that was computed once. It gives no gradient."
+    )
+    return Diagnosis("kl-frozen-at-trace", "wrong", text, cure, value=0.0, expected=_target(case))
+
+
+def _target(case: Case) -> float:
+    return 1.0 / case.patient.num_examples
+
+
+def _beside_a_sum(weight: KLWeight, case: Case) -> Diagnosis:
+    """Judge λ beside a sum over the batch, where B / N is right."""
+    n, slope = case.patient.num_examples, case.data.slope / case.batch.size
+    whole = (
+        slope
+        if np.isfinite(slope)
+        and slope > 1.5
+        and case.data.name not in ("", "squared error", "absolute error")
+        else 1.0
+    )
+    growth = weight.weight_twice / weight.weight
+    if abs(growth - 2) < 0.02:
+        return _beside_a_mean(weight.weight * n / (whole * case.batch.size), weight, case)
+    batch = weight.weight * n / whole
+    if case.patient.batch_size:
+        return _beside_a_mean(batch / case.patient.batch_size, weight, case)
+    return _for_unknown_batch(batch, weight, case)
+
+
+def _for_unknown_batch(batch: float, weight: KLWeight, case: Case) -> Diagnosis:
+    n = case.patient.num_examples
+    full = abs(batch / n - 1) < 0.01
+    if full and case.objective.kind == "own" and case.patient.num_inputs == n and n <= 1000:
+        text = (
+            "The data term is a sum over the batch and the KL has weight 1: right if every batch "
+            "is the whole data set."
+        )
+        return Diagnosis("kl-weight", "look", text, sure="possible", value=weight.weight)
+    if 1.9 < batch < 0.7 * n and not full:
+        text = (
+            f"The data term is a sum over the batch and the KL has weight 1/{n / batch:,.4g}: "
+            f"right if you train with batches of {batch:,.4g} examples. Pass batch_size= to be "
+            "sure."
+        )
+        return Diagnosis("kl-weight", "look", text, sure="possible", value=weight.weight)
+    return _beside_a_mean(n if full else batch / 32, weight, case)
+
+
+def _per_row(weight: KLWeight, case: Case) -> Diagnosis:
+    """Judge a KL that is divided by the number of rows of the batch."""
+    text = (
+        "The KL is divided by the number of rows in the batch, not by the number N of training "
+        "examples."
+    )
+    whole = (
+        case.patient.num_inputs == case.patient.num_examples and case.patient.num_examples <= 500
+    )
+    if case.objective.kind == "own" and whole:
+        text += " That is right only if every batch is the whole data set."
+        return Diagnosis("kl-weight", "look", text, sure="possible", value=weight.weight)
+    if case.patient.batch_size == case.patient.num_examples:
+        return _right(weight, case)
+    cure = "Divide by the number of training examples, a constant."
+    return Diagnosis(
+        "kl-wrong-count", "wrong", text, cure, "measured", weight.weight, _target(case)
+    )
+
+
+def _right(weight: KLWeight, case: Case) -> Diagnosis:
+    text = f"The KL weighs 1/N beside the mean negative log-likelihood, N = {case.patient.num_examples}."
+    target = _target(case)
+    return Diagnosis("kl-weight", "right", text, value=target, expected=target)
+
+
+def _beside_a_mean(ratio: float, weight: KLWeight, case: Case) -> Diagnosis:
+    """Judge how many times too much the KL weighs."""
+    for rule in RULES:
+        if (found := rule(ratio, weight, case)) is not None:
+            return found
+    return _wrong_count(ratio, weight, case)
+
+
+def _is_right(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
+    return _right(weight, case) if abs(ratio - 1) < 0.01 else None
+
+
+def _negative(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
+    if ratio > 0:
+        return None
+    text = (
+        "The KL is subtracted from what is minimised, so training drives the posterior away from "
+        "the prior."
+    )
+    return Diagnosis(
+        "kl-wrong-sign",
+        "wrong",
+        text,
+        "Minimise NLL + KL / N.",
+        "measured",
+        _rounded(ratio / case.patient.num_examples),
+        _target(case),
+    )
+
+
+def _not_scaled(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
+    times = ratio / case.patient.num_examples
+    if (
+        case.patient.num_examples < 4
+        or abs(times - round(times)) > 0.01
+        or not 1 <= round(times) <= 8
+    ):
+        return None
+    n = case.patient.num_examples
+    text = (
+        f"The KL is not divided by the number of training examples, N = {n}: beside the mean "
+        f"negative log-likelihood it weighs {round(ratio):,} times too much, and the posterior "
+        "will collapse onto the prior."
+    )
+    if round(times) > 1:
+        text += f" And it is counted {round(times)} times."
+    cure = (
+        f"kernel_divergence_fn=lambda q, p, _: tfd.kl_divergence(q, p) / {n} (DenseVariational: "
+        f"kl_weight=1/{n}) with fit, or sum(network.losses) / {n} in your own loop."
+    )
+    sure: Sureness = "measured"
+    verdict: Verdict = "wrong" if case.objective.sure_of_sum else "look"
+    if case.patient.assumed:
+        sure = "likely"
+    return Diagnosis("kl-not-scaled", verdict, text, cure, sure, _rounded(times), _target(case))
+
+
+def _counted_often(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
+    times = round(ratio)
+    counts = {weight.entries, weight.calls, round(sum(weight.shares)), 2, 3}
+    if abs(ratio - times) > 0.01 * times or times < 2 or times not in counts:
+        return None
+    text = f"The KL is counted {times} times. "
+    if weight.entries > 1:
+        text += f"The layer puts {weight.entries} entries into losses in one pass"
+        text += f", since it is called {weight.calls} times." if weight.calls > 1 else "."
+    elif max(weight.shares, default=0) > 1.5:
+        text += "fit adds losses by itself, and the loss function adds them again."
+    cure = "Add every KL once: read losses in one place, and divide by the number of calls."
+    return Diagnosis(
+        "kl-counted-twice",
+        "wrong",
+        text,
+        cure,
+        "measured",
+        _rounded(ratio / case.patient.num_examples),
+        _target(case),
+    )
+
+
+def _averaged(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
+    size = weight.posterior.num_weights
+    for n in (1, case.patient.num_examples):
+        if size > 3 and abs(ratio * size / n - 1) < 0.02:
+            text = (
+                f"The KL is averaged over the layer's {size:,} weights. The KL of independent "
+                "weights is their sum."
+            )
+            cure = "Use tf.reduce_sum, or one distribution over all weights (tfd.Independent)."
+            return Diagnosis(
+                "kl-wrong-count",
+                "wrong",
+                text,
+                cure,
+                "measured",
+                _rounded(ratio / case.patient.num_examples),
+                _target(case),
+            )
+    return None
+
+
+def _tempered(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
+    batch = case.patient.batch_size
+    sizes = [] if batch is None else [1 / batch, batch / case.patient.num_examples]
+    if any(abs(ratio / size - 1) < 0.01 for size in [*sizes, 1 / case.patient.num_examples]):
+        return None
+    if not any(abs(ratio / t - 1) < 0.001 for t in TEMPERATURES):
+        return None
+    text = (
+        f"The KL weighs {ratio:.4g} times 1/N: a tempered (cold) posterior if you mean it; what is "
+        "minimised is not the ELBO."
+    )
+    return Diagnosis(
+        "tempered",
+        "look",
+        text,
+        "",
+        "possible",
+        _rounded(ratio / case.patient.num_examples),
+        _target(case),
+    )
+
+
+def _wrong_count(ratio: float, weight: KLWeight, case: Case) -> Diagnosis:
+    n = case.patient.num_examples
+    divisor = n / ratio
+    text = (
+        f"The KL weighs 1/{divisor:,.5g} beside the mean negative log-likelihood, which is "
+        f"{ratio:,.4g} times 1/N (N = {n})."
+    )
+    if case.patient.batch_size and abs(divisor / case.patient.batch_size - 1) < 0.01:
+        text += " It is divided by the batch size."
+    elif case.patient.batch_size and abs(ratio / case.patient.batch_size - 1) < 0.01:
+        text += " It is divided by the number of batches."
+    elif abs(divisor / n / n - 1) < 0.02:
+        text += " It is divided by N twice."
+    verdict: Verdict = "wrong"
+    if (case.patient.assumed and 0.5 < ratio < 2) or not case.objective.sure_of_sum:
+        verdict = "look"
+    cure = f"Divide the sum of the KLs by {n}, once."
+    sure: Sureness = "possible" if case.patient.assumed else "measured"
+    return Diagnosis(
+        "kl-wrong-count", verdict, text, cure, sure, _rounded(ratio / n), _target(case)
+    )
+
+
+RULES: tuple[Callable[[float, KLWeight, Case], Diagnosis | None], ...] = (
+    _is_right,
+    _negative,
+    _not_scaled,
+    _counted_often,
+    _averaged,
+    _tempered,
+)
+
+
+def _of_entries(weight: KLWeight, case: Case) -> Diagnosis:
+    """Judge the entries of ``losses`` when nothing is known of what the reader adds them to."""
+    n, value = case.patient.num_examples, weight.weight
+    if not weight.entries:
+        return _missing(weight, case)
+    if abs(value * n - 1) < 0.01:
+        return _right(weight, case)
+    if abs(value - 1) < 0.01:
+        text = f"Its entry of losses is the KL in nats, not divided by N = {n}."
+        cure = (
+            f"In your own loop minimise mean NLL + sum(losses) / {n}. With compile and fit it would "
+            "not be scaled: divide inside kernel_divergence_fn."
+        )
+        return Diagnosis("kl-in-nats", "look", text, cure, value=1.0, expected=1.0)
+    for unit in (1, 1 / n):
+        if (twice := _counted_often(value / unit, weight, case)) and weight.entries > 1:
+            return twice
+    found = _beside_a_mean(value * n, weight, case)
+    text = found.message + " That is seen in losses alone; how you weigh them is not known."
+    verdict: Verdict = "wrong" if "averaged" in text else "look"
+    return Diagnosis(found.kind, verdict, text, found.cure, "possible", found.value, found.expected)
+
+
+def _rounded(value: Any) -> float:
+    """Return a number of four digits, so that layers with the same factor share a finding."""
+    return float(f"{value:.4g}")

@@ -1,0 +1,135 @@
+"""Measuring the factor of the KL in whatever is minimised, without knowing its code."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from helpers.checkup.batch import Batch
+from helpers.checkup.objective import Evaluation, Objective, evaluate
+from helpers.checkup.posteriors import Posterior
+from helpers.checkup.reachable import reachable
+from helpers.checkup.small_scales import SmallScale, small_scales
+
+SEEDS = (1, 2)
+MOST_SCALARS = 4
+
+
+@dataclass(frozen=True)
+class KLWeight:
+    """The factor λ of one posterior's KL in the objective.
+
+    Attributes
+    ----------
+    posterior
+        Whose KL.
+    weight, weight_twice
+        λ on the batch, and on the batch with every row twice.
+    error
+        Spread of ``weight`` over random draws.
+    entries
+        How many tensors its layer added to ``losses`` in one evaluation.
+    calls
+        How often the layer was called.
+    shares
+        How often each of those tensors counts in the objective.
+    """
+
+    posterior: Posterior
+    weight: float
+    weight_twice: float
+    error: float
+    entries: int
+    calls: int
+    shares: tuple[float, ...]
+
+    @property
+    def is_unfelt(self) -> bool:
+        """Whether the layer adds to ``losses``, but the objective does not depend on it."""
+        return self.entries > 0 and not any(self.shares)
+
+
+def measure_kl_weights(
+    objective: Objective, batch: Batch, small: list[SmallScale]
+) -> list[KLWeight]:
+    """Return λ of every posterior with a spread, measured where all scales are tiny.
+
+    Parameters
+    ----------
+    objective
+        What is minimised.
+    batch
+        Where to evaluate it.
+    small
+        The posteriors, their scales made tiny for the moment.
+    """
+    variables = list({id(v): v for one in small for v in one.posterior.variables}.values())
+    runs = [evaluate(objective, batch, variables, seed=seed) for seed in SEEDS]
+    try:
+        double = evaluate(objective, batch.twice(), variables, seed=SEEDS[0])
+    except Exception:  # noqa: BLE001 (an objective made for one batch size)
+        double = runs[0]
+    return [_weight(one, runs, double, variables) for one in small]
+
+
+def _weight(
+    small: SmallScale, runs: list[Evaluation], double: Evaluation, variables: list[Any]
+) -> KLWeight:
+    place = {id(variable): index for index, variable in enumerate(variables)}
+
+    def weight(run: Evaluation) -> float:
+        own = [run.gradients[place[id(v)]] for v in small.posterior.variables]
+        return small.weight(own) if small.works else float("nan")
+
+    layer = small.posterior.layer
+    values = np.array([weight(run) for run in runs])
+    added = [i for i, item in enumerate(runs[0].watch.added) if item.layer is layer]
+    return KLWeight(
+        small.posterior,
+        float(values.mean()),
+        weight(double),
+        float(np.ptp(values)),
+        len(added),
+        sum(called is layer for called, _ in runs[0].watch.called),
+        tuple(runs[0].shares[i] for i in added),
+    )
+
+
+def weight_variable(
+    objective: Objective,
+    batch: Batch,
+    small: list[SmallScale],
+    weights: list[KLWeight],
+    roots: tuple[Any, ...],
+) -> Any:
+    """Return the scalar variable that multiplies the KL (a warm-up), or None."""
+    for variable in _scalars(roots):
+        before = variable.numpy()
+        variable.assign(0.5 * before + 0.25)
+        try:
+            (changed, *_) = measure_kl_weights(objective, batch, small[:1]) if small else [None]
+        finally:
+            variable.assign(before)
+        if changed and not np.isclose(changed.weight, weights[0].weight, rtol=1e-3, atol=1e-9):
+            return variable
+    return None
+
+
+def _scalars(roots: tuple[Any, ...]) -> list[Any]:
+    """Return the scalar floating variables that are no optimizer's and no metric's."""
+    found = list(reachable(*roots))
+    owners = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
+    owned = [x for x in found if isinstance(x, (*owners, tf_keras.metrics.Metric))]
+    taken = {id(v) for v in reachable(*owned) if isinstance(v, tf.Variable)}
+    variables = [x for x in found if isinstance(x, tf.Variable) and id(x) not in taken]
+    return [v for v in variables if v.shape.rank == 0 and v.dtype.is_floating][:MOST_SCALARS]
+
+
+def lags_behind(objective: Objective, batch: Batch, posteriors: list[Any]) -> bool:
+    """Whether a change of the scales shows in the objective only at the evaluation after next."""
+    evaluate(objective, batch)
+    with small_scales(posteriors):
+        first, second = (evaluate(objective, batch, repeatable=True).value for _ in range(2))
+    return bool(abs(first - second) > 1e-4 * (abs(first) + abs(second)))

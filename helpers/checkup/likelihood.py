@@ -1,0 +1,78 @@
+"""Whether the data term is a likelihood."""
+
+from typing import Any
+
+from helpers.checkup.case import Case
+from helpers.checkup.report import Finding, Sureness
+
+SQUARED = {"mse", "mean_squared_error", "meansquarederror", "root_mean_squared_error"}
+ABSOLUTE = {
+    "mae",
+    "mean_absolute_error",
+    "meanabsoluteerror",
+    "mape",
+    "huber",
+    "log_cosh",
+    "logcosh",
+}
+ABSOLUTE |= {"hinge", "squared_hinge", "cosine_similarity", "mean_absolute_percentage_error"}
+
+
+def check_likelihood(case: Case) -> list[Finding]:
+    """Return what the data term is, and an alarm if it is no negative log-likelihood."""
+    data, name = case.data, _loss_name(case)
+    if not case.bayesian_layers or case.objective.kind == "losses":
+        return []
+    if name in SQUARED or (data.name == "squared error" and _plain(case)):
+        return [_squared("measured" if name else "likely")]
+    if name in ABSOLUTE or (data.name == "absolute error" and _plain(case)):
+        text = f"The data term is {name or 'the absolute error'}, which is no log-likelihood."
+        return [Finding("no-likelihood", "wrong", text, sure="likely", cure=CURE)]
+    if data.name == "softmax twice":
+        text = "The outputs are probabilities already, and the loss applies softmax once more."
+        cure = "Drop the softmax of the last layer, or from_logits=True."
+        return [Finding("no-likelihood", "wrong", text, sure="measured", cure=cure)]
+    if data.name == "logits as probabilities":
+        text = "The outputs are logits, but the loss takes them for probabilities."
+        cure = "Use from_logits=True, or give the last layer a softmax."
+        return [Finding("no-likelihood", "wrong", text, sure="measured", cure=cure)]
+    if data.name in ("", "squared error", "absolute error"):
+        return []
+    text = f"The data term is a negative log-likelihood ({data.name})."
+    return [Finding("likelihood", "right", text)]
+
+
+CURE = (
+    "Give the network a distribution as output, or write -tfd.Normal(outputs, noise).log_prob(y), "
+    "with a noise that you choose or learn."
+)
+
+
+def _squared(sure: Sureness) -> Finding:
+    text = (
+        "The data term is the mean squared error. As a likelihood that is a Gaussian whose noise "
+        "has variance 1/2, whatever the unit of the targets, so the balance with the KL is an "
+        "accident."
+    )
+    return Finding("no-likelihood", "wrong", text, None, 0.5, None, sure, CURE)
+
+
+def _plain(case: Case) -> bool:
+    """Whether it is that error itself: no factor 1 / (2 noise²), no constant of a density."""
+    data = case.data
+    slope = data.slope / case.batch.size if data.is_sum else data.slope
+    return abs(slope - 1) < 1e-3 and abs(data.intercept) < 1e-3 * (1 + abs(data.slope))
+
+
+def _loss_name(case: Case) -> str:
+    """Return the name of the Keras loss, in lower case, or ""."""
+    loss = case.patient.loss
+    if case.objective.kind == "fit":
+        loss = getattr(case.network, "loss", None)
+    if isinstance(loss, str):
+        return loss.lower()
+    name: Any = getattr(loss, "name", None) or getattr(loss, "__name__", "")
+    known = type(loss).__module__.startswith(("tf_keras", "keras")) or getattr(
+        loss, "__module__", ""
+    ).startswith(("tf_keras", "keras"))
+    return str(name).lower() if known else ""

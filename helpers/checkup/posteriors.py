@@ -1,0 +1,175 @@
+"""Finding the posteriors of the weights in a network, whatever its layers are called."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+SCALE_NAMES = ("rho", "untransformed_scale", "log_sigma", "logsigma", "log_scale", "raw_scale")
+SCALE_NAMES += ("unconstrained_scale", "log_std", "logstd", "log_stddev", "sigma", "scale_raw")
+VARIANCE_NAMES = ("log_var", "logvar", "log_variance")
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """The posterior of some weights of a layer.
+
+    Attributes
+    ----------
+    layer, part
+        The layer, and which of its weights ("kernel", "bias", "weights").
+    make
+        Returns the distribution as it is now; None where a layer keeps only variables.
+    prior
+        Returns the prior, or None.
+    variables
+        All variables on which it may depend.
+    exponents
+        For a layer without distribution: variables of the scale, with d log σ / dρ as ρ → −∞.
+    """
+
+    layer: Any
+    part: str
+    make: Callable[[], Any] | None
+    prior: Callable[[], Any]
+    variables: list[Any]
+    exponents: tuple[tuple[Any, float], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return str(self.layer.name)
+
+    def entropy_gradients(self) -> tuple[float, list[np.ndarray]]:
+        """Return the mean of log σ over the weights, and the entropy's gradient by variable."""
+        if self.make is None:
+            return self._assumed_gradients()
+        with tf.GradientTape() as tape:
+            for variable in self.variables:
+                tape.watch(variable)
+            distribution = self.make()
+            entropy = tf.reduce_sum(_entropy(distribution))
+        gradients = tape.gradient(entropy, self.variables)
+        dense = [
+            np.zeros(v.shape) if g is None else tf.convert_to_tensor(g).numpy()
+            for v, g in zip(self.variables, gradients, strict=True)
+        ]
+        constant = 0.5 * np.log(2 * np.pi * np.e)
+        return float(entropy) / self.num_weights - constant, dense
+
+    def _assumed_gradients(self) -> tuple[float, list[np.ndarray]]:
+        slopes = {id(v): slope for v, slope in self.exponents}
+        dense = [np.full(v.shape, slopes.get(id(v), 0.0)) for v in self.variables]
+        scale = self.exponents[0]
+        return float(tf.reduce_mean(scale[0]) * scale[1]), dense
+
+    @property
+    def num_weights(self) -> int:
+        """How many weights the posterior describes."""
+        if self.make is None:
+            return int(sum(np.prod(v.shape) for v, _ in self.exponents))
+        distribution = self.make()
+        shape = distribution.batch_shape.concatenate(distribution.event_shape)
+        return int(np.prod(shape.as_list()))
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it has a spread at all; a point estimate has none."""
+        return self.make is None or not _is_point(self.make())
+
+
+def find_posteriors(layers: Iterable[Any]) -> list[Posterior]:
+    """Return the posteriors of the layers, point estimates included, in their order."""
+    found: list[Posterior] = []
+    inner: set[int] = set()
+    for layer in layers:
+        if id(layer) in inner:
+            continue
+        if isinstance(layer, tfp.layers.DenseVariational):
+            found += _of_dense_variational(layer)
+            inner |= {id(part) for part in layer._flatten_layers()}
+        else:
+            found += _of_attributes(layer) or _of_variables(layer)
+    return found
+
+
+def unwrap(distribution: Any) -> Any:
+    """Return the distribution inside the wrapper that a DistributionLambda puts around it."""
+    return getattr(distribution, "tensor_distribution", distribution)
+
+
+def _of_dense_variational(layer: Any) -> list[Posterior]:
+    if not layer.built:
+        return []
+    probe = tf.zeros([1, layer.input_spec.axes[-1]])
+    variables = _variables(layer)
+    return [
+        Posterior(
+            layer,
+            "weights",
+            lambda: unwrap(layer._posterior(probe)),
+            lambda: unwrap(layer._prior(probe)),
+            variables,
+        )
+    ]
+
+
+def _of_attributes(layer: Any) -> list[Posterior]:
+    """Return the posteriors that a layer holds as distributions: ``kernel_posterior`` etc."""
+    found = []
+    for name, value in vars(layer).items():
+        derived = name.endswith("_affine") or "prior" in name
+        if derived or not isinstance(value, tfd.Distribution):
+            continue
+        variables = _variables(layer, value)
+        if not variables:
+            continue
+        part = name.removesuffix("_posterior").strip("_")
+        prior = getattr(layer, name.replace("posterior", "prior"), None)
+        prior = None if prior is value else prior
+        found.append(Posterior(layer, part, _constant(value), _constant(prior), variables))
+    return found
+
+
+def _of_variables(layer: Any) -> list[Posterior]:
+    """Return the posterior of a hand-written layer, told by the names of its variables."""
+    own = [v for v in vars(layer).values() if isinstance(v, tf.Variable)]
+    exponents = []
+    for variable in own:
+        name = variable.name.split("/")[-1].split(":")[0].lower()
+        if any(word in name for word in VARIANCE_NAMES):
+            exponents.append((variable, 0.5))
+        elif any(word in name for word in SCALE_NAMES):
+            exponents.append((variable, 1.0))
+    if not exponents or len(own) < 2:
+        return []
+    return [Posterior(layer, "weights", None, lambda: None, own, tuple(exponents))]
+
+
+def _constant(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+def _variables(layer: Any, distribution: Any = None) -> list[Any]:
+    """Return the variables of a layer and of a distribution, each once."""
+    variables = [*layer.variables, *getattr(distribution, "variables", ())]
+    return list({id(v): v for v in variables if v.dtype.is_floating}.values())
+
+
+def _is_point(distribution: Any) -> bool:
+    while isinstance(distribution, (tfd.Independent, tfd.Sample)):
+        distribution = distribution.distribution
+    return isinstance(distribution, (tfd.Deterministic, tfd.VectorDeterministic))
+
+
+def _entropy(distribution: Any) -> Any:
+    """Return the entropy, or log σ plus a constant where no formula is known."""
+    try:
+        return distribution.entropy()
+    except NotImplementedError:
+        return tf.reduce_sum(tf.math.log(distribution.stddev()))

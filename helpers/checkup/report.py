@@ -1,0 +1,173 @@
+"""What a check-up found: findings with their numbers, and the report that holds them."""
+
+import html
+import textwrap
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from helpers.checkup.links import link_to
+
+Verdict = Literal["wrong", "look", "right"]
+Sureness = Literal["measured", "likely", "possible"]
+
+TITLES = {"wrong": "WRONG", "look": "LOOK", "right": "RIGHT"}
+MARKS = {"wrong": "✗", "look": "!", "right": "✓"}
+WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the check-up looked at.
+
+    Attributes
+    ----------
+    kind
+        A stable name, for instance ``"kl-not-scaled"``.
+    verdict
+        ``"wrong"`` (the number trained on is not what it seems), ``"look"`` (may be intended) or
+        ``"right"``.
+    message
+        What was found, in a sentence or two.
+    layer
+        Name of the layer, several joined by ", ", or None if it concerns the whole network.
+    value, expected
+        The number on which the finding rests and what it should be, in the unit that the message
+        names; None if there is none.
+    sure
+        How sure the check-up is.
+    cure
+        What to write instead; empty if there is nothing to do.
+    """
+
+    kind: str
+    verdict: Verdict
+    message: str
+    layer: str | None = None
+    value: float | None = None
+    expected: float | None = None
+    sure: Sureness = "measured"
+    cure: str = ""
+
+    @property
+    def link(self) -> str:
+        """Address of the page that explains this kind of finding."""
+        return link_to(self.kind)
+
+
+class Report:
+    """The findings of a check-up, worst first; prints in a terminal and in a notebook.
+
+    Parameters
+    ----------
+    findings
+        In any order.
+    understood
+        One sentence on what the check-up took as the number that is minimised.
+    """
+
+    def __init__(self, findings: list[Finding], understood: str = "") -> None:
+        order = {"wrong": 0, "look": 1, "right": 2}
+        self.findings = sorted(findings, key=lambda finding: order[finding.verdict])
+        self.understood = understood
+
+    @property
+    def alarms(self) -> list[Finding]:
+        """What is wrong."""
+        return [finding for finding in self.findings if finding.verdict == "wrong"]
+
+    @property
+    def notes(self) -> list[Finding]:
+        """What deserves a look and may be intended."""
+        return [finding for finding in self.findings if finding.verdict == "look"]
+
+    @property
+    def confirmed(self) -> list[Finding]:
+        """What was checked and is right."""
+        return [finding for finding in self.findings if finding.verdict == "right"]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.alarms
+
+    def kinds(self) -> set[str]:
+        """Return the kinds of everything wrong or worth a look."""
+        return {finding.kind for finding in self.alarms + self.notes}
+
+    def table(self) -> pd.DataFrame:
+        """Return the findings as a table with one row each.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``verdict``, ``kind``, ``layer``, ``value``, ``expected``, ``sure``,
+            ``message``, ``cure``, ``link``.
+        """
+        columns = ["verdict", "kind", "layer", "value", "expected", "sure", "message", "cure"]
+        rows = [[getattr(finding, column) for column in columns] for finding in self.findings]
+        table = pd.DataFrame(rows, columns=columns)
+        table["link"] = [finding.link for finding in self.findings]
+        return table
+
+    def headline(self) -> str:
+        """Return the result in one line."""
+        counts = f"{_count(self.notes, 'thing')} to look at, {len(self.confirmed)} right"
+        if self.ok:
+            return f"Nothing wrong was found: {counts}."
+        return f"{_count(self.alarms, 'thing')} wrong, {counts}."
+
+    def __str__(self) -> str:
+        lines = [f"Check-up: {self.headline()}", *_wrapped(self.understood, "")]
+        for finding in self.findings:
+            lines += ["", *_as_text(finding)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p><strong>Check-up: {html.escape(self.headline())}</strong>"]
+        parts += [f"<br>{html.escape(self.understood)}</p>", "<ul>"]
+        parts += [f"<li>{_as_html(finding)}</li>" for finding in self.findings]
+        return "\n".join([*parts, "</ul>"])
+
+
+def _count(items: list[Finding], noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+
+
+def _heading(finding: Finding) -> str:
+    where = f" [{finding.layer}]" if finding.layer else ""
+    sure = "" if finding.verdict == "right" else f" ({finding.sure})"
+    return f"{MARKS[finding.verdict]} {TITLES[finding.verdict]}: {finding.kind}{where}{sure}"
+
+
+def _as_text(finding: Finding) -> list[str]:
+    """Return the lines of one finding for a terminal of 80 columns."""
+    lines = _wrapped(_heading(finding), "", "    ") + _wrapped(finding.message, "  ")
+    if finding.cure:
+        lines += _wrapped(f"Cure: {finding.cure}", "  ")
+    if finding.verdict != "right":
+        lines.append(f"  {finding.link}")
+    return lines
+
+
+def _wrapped(text: str, indent: str, further: str | None = None) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent if further is None else further,
+        break_on_hyphens=False,
+    )
+
+
+def _as_html(finding: Finding) -> str:
+    """Return one finding for a notebook; it takes all colours from the page."""
+    text = f"<strong>{html.escape(_heading(finding))}</strong><br>{html.escape(finding.message)}"
+    if finding.cure:
+        text += f"<br><em>Cure:</em> {html.escape(finding.cure)}"
+    if finding.verdict != "right":
+        text += f' <a href="{html.escape(finding.link)}">Read more</a>'
+    return text

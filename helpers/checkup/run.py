@@ -1,0 +1,97 @@
+"""The check-up itself: run the network, measure, and put everything back."""
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from helpers.checkup.batch import Batch, take_batch
+from helpers.checkup.case import Patient
+from helpers.checkup.examine import examine
+from helpers.checkup.failures import cannot_run
+from helpers.checkup.keras_version import check_keras_3, is_keras_3
+from helpers.checkup.objective import evaluate, understand
+from helpers.checkup.report import Report
+from helpers.checkup.state import quiet, untouched
+
+
+def checkup(
+    network: Any,
+    inputs: Any,
+    targets: Any = None,
+    num_examples: int | None = None,
+    loss: Any = None,
+    batch_size: int | None = None,
+) -> Report:
+    """Check how a network with Bayesian layers is trained, and leave it as it was.
+
+    The network, its gradients and its loss are run on a few rows of the data. All variables, the
+    optimizer, ``losses`` and the random generators are afterwards what they were; only a network
+    that was not built yet is built.
+
+    Parameters
+    ----------
+    network
+        A ``tf_keras`` model or layer, compiled or not, trained or not.
+    inputs, targets
+        Data [examples, …] as for ``fit``; a few hundred examples are enough.
+    num_examples
+        N, the number of *training* examples. Without it, the number of inputs.
+    loss
+        None for a compiled network (what ``fit`` minimises is checked). A Keras loss, or a
+        function of (targets, outputs), is what you would hand to ``compile``, so that ``losses``
+        is added to it. Any other function is your whole objective, of (inputs, targets) or
+        (network, inputs, targets); a training step that uses a tape will do as well.
+    batch_size
+        B, if your data term is a *sum* over the batch.
+
+    Returns
+    -------
+    Report
+        ``report.ok`` is True if nothing is wrong. It prints in a terminal and in a notebook, and
+        ``report.table()`` is a table.
+
+    Raises
+    ------
+    TypeError
+        If the network is no Keras model or layer.
+    ValueError
+        If ``num_examples`` or ``batch_size`` is below 1, or the data have no rows.
+    """
+    _check_arguments(network, num_examples, batch_size)
+    batch = take_batch(inputs, targets, batch_size)
+    if is_keras_3(network):
+        return Report(check_keras_3(network))
+    num_inputs = len(tf.nest.flatten(inputs)[0])
+    numbers = (num_examples or num_inputs, num_examples is None, batch_size, num_inputs)
+    try:
+        _build(network, batch)
+    except Exception as error:  # noqa: BLE001 (a sick network is a finding)
+        return Report([cannot_run(error)])
+    with untouched(network, loss):
+        tf.config.run_functions_eagerly(True)
+        try:
+            objective = understand(network, batch, loss)
+            called = evaluate(objective, batch).watch.called
+        except Exception as error:  # noqa: BLE001 (a sick objective is a finding)
+            return Report([cannot_run(error)])
+        patient = Patient(network, batch, loss, objective, *numbers)
+        return Report(examine(patient, called), objective.understood)
+
+
+def _check_arguments(network: Any, num_examples: int | None, batch_size: int | None) -> None:
+    if not isinstance(network, tf_keras.layers.Layer) and not is_keras_3(network):
+        raise TypeError(
+            f"network is a {type(network).__name__}: pass the tf_keras model itself, for instance "
+            "a tf_keras.Sequential."
+        )
+    for name, value in (("num_examples", num_examples), ("batch_size", batch_size)):
+        if value is not None and (int(value) != value or value < 1):
+            raise ValueError(f"{name} is {value}: give a whole number of at least 1.")
+
+
+def _build(network: Any, batch: Batch) -> None:
+    """Call the network once if it has no variables yet."""
+    if not network.built:
+        with quiet():
+            network(batch.inputs)

@@ -1,0 +1,104 @@
+"""Making all posterior scales tiny: there a KL's gradient is its weight, and nothing else.
+
+For a tiny σ the objective's data term no longer feels σ, since the weights stand still, and of the
+KL only the entropy, −log σ per weight, still changes. So the slope of the objective along log σ is
+minus the factor λ of the KL, whatever the prior and the estimator are.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from helpers.checkup.posteriors import Posterior
+from helpers.checkup.state import snapshot
+
+# Values for the untransformed scale: enough for softplus and exp, for exp(ρ/2), for softplus(ρ/100)
+# and for a scale that is a variable as it stands.
+CANDIDATES = (-14.0, -28.0, -9.0, -60.0, -1400.0, 1e-6)
+WANTED = np.log(2e-6)
+SMALLEST = np.log(2e-7)
+
+
+@dataclass(frozen=True)
+class SmallScale:
+    """A posterior whose scales were made tiny.
+
+    Attributes
+    ----------
+    posterior
+        The posterior.
+    log_scale
+        Mean of log σ over its weights.
+    slopes
+        Gradient of the entropy by each variable of the posterior.
+    """
+
+    posterior: Posterior
+    log_scale: float
+    slopes: list[np.ndarray]
+
+    @property
+    def works(self) -> bool:
+        """Whether the scales follow a variable at all."""
+        return any(np.any(slope) for slope in self.slopes) and bool(np.isfinite(self.log_scale))
+
+    def weight(self, gradients: list[Any]) -> float:
+        """Return λ from the objective's gradient by each variable of the posterior."""
+        wanted = np.concatenate([np.ravel(s) for s in self.slopes])
+        pairs = zip(gradients, self.slopes, strict=True)
+        parts = [np.zeros(s.shape) if g is None else g for g, s in pairs]
+        found = np.concatenate([np.ravel(part).astype(float) for part in parts])
+        mask = (wanted != 0) & np.isfinite(found)
+        if not mask.any():
+            return float("nan")
+        return float(-found[mask].sum() / wanted[mask].astype(float).sum())
+
+
+@contextlib.contextmanager
+def small_scales(posteriors: list[Posterior]) -> Iterator[list[SmallScale]]:
+    """Keep the scales of all posteriors tiny inside the block; point estimates have none."""
+    random = [posterior for posterior in posteriors if posterior.is_random]
+    put_back = snapshot({id(v): v for p in random for v in p.variables}.values())
+    try:
+        yield [shrink(posterior) for posterior in random]
+    finally:
+        put_back()
+
+
+def shrink(posterior: Posterior) -> SmallScale:
+    """Set the variables of the scales so that σ is about 1e-6, and leave the means."""
+    _, slopes = posterior.entropy_gradients()
+    masks = [slope != 0 for slope in slopes]
+    start = [variable.numpy() for variable in posterior.variables]
+    best, best_value, best_score = None, CANDIDATES[0], -np.inf
+    if not any(mask.any() for mask in masks):
+        return SmallScale(posterior, float("nan"), slopes)
+    for value in CANDIDATES:
+        _fill(posterior, start, masks, value)
+        tried = SmallScale(posterior, *posterior.entropy_gradients())
+        if (score := _score(tried, masks)) > best_score:
+            best, best_value, best_score = tried, value, score
+        if best is not None and SMALLEST <= best.log_scale <= WANTED and best_score > -np.inf:
+            break
+    _fill(posterior, start, masks, best_value)
+    return best or SmallScale(posterior, float("nan"), slopes)
+
+
+def _fill(posterior: Posterior, start: list[Any], masks: list[Any], value: float) -> None:
+    for variable, old, mask in zip(posterior.variables, start, masks, strict=True):
+        if mask.any():
+            variable.assign(np.where(mask, value, old).astype(old.dtype))
+
+
+def _score(tried: SmallScale, masks: list[Any]) -> float:
+    """Return how good a value is: small scales that still follow their variable."""
+    pairs = zip(tried.slopes, masks, strict=True)
+    slopes = np.concatenate([np.abs(s[m]).ravel() for s, m in pairs])
+    if not np.isfinite(tried.log_scale) or not np.all(np.isfinite(slopes)):
+        return -np.inf
+    if slopes.min() < 1e-4 or tried.log_scale > np.log(0.02):
+        return -np.inf
+    return float(-abs(tried.log_scale - WANTED))

@@ -1,0 +1,71 @@
+"""Layers that start from the same numbers, and biases that have no posterior."""
+
+import itertools
+
+import numpy as np
+
+from helpers.checkup.case import Case
+from helpers.checkup.posteriors import Posterior
+from helpers.checkup.report import Finding
+
+FEWEST = 4
+
+
+def check_twins(case: Case) -> list[Finding]:
+    """Return a note if layers hold the same initial means, number by number."""
+    means = {p: _means(p) for p in case.posteriors if p.is_random and p.make is not None}
+    twins: dict[str, int] = {}
+    for (first, a), (second, b) in itertools.combinations(means.items(), 2):
+        shared = min(len(a), len(b))
+        same = (
+            shared >= FEWEST and np.array_equal(a[:shared], b[:shared]) and np.ptp(a[:shared]) > 0
+        )
+        if same and first.layer is not second.layer:
+            for posterior in (first, second):
+                twins[posterior.name] = max(shared, twins.get(posterior.name, 0))
+    if not twins:
+        return []
+    number = max(twins.values())
+    text = (
+        f"These layers hold the same means, number by number ({number:,} of them). TFP 0.25 hands "
+        "one initialiser to all layers, so seeds and ensemble members start alike too."
+    )
+    cure = (
+        "Give each layer kernel_posterior_fn=tfp.layers.default_mean_field_normal_fn("
+        "loc_initializer=tf_keras.initializers.RandomNormal(stddev=0.1), ...)."
+    )
+    return [Finding("twin-layers", "look", text, ", ".join(twins), number, 0, "measured", cure)]
+
+
+def _means(posterior: Posterior) -> np.ndarray:
+    assert posterior.make is not None
+    return np.ravel(posterior.make().mean())
+
+
+def check_biases(case: Case) -> list[Finding]:
+    """Return notes on biases that are one number each, with or without a penalty."""
+    free, penalised = [], []
+    for posterior in case.posteriors:
+        if posterior.is_random:
+            continue
+        prior = posterior.prior()
+        (free if prior is None else penalised).append(f"{posterior.name}")
+    findings = []
+    if free:
+        text = (
+            "The bias is a point estimate: it has no posterior, no prior and no entry in losses. "
+            "That is TFP's default."
+        )
+        cure = "If it should be Bayesian, give bias_posterior_fn and bias_prior_fn."
+        findings.append(
+            Finding("bias-point-estimate", "look", text, ", ".join(dict.fromkeys(free)), cure=cure)
+        )
+    if penalised:
+        text = (
+            "There is a prior but no posterior: the entry in losses is -log p(b) of one number, the "
+            "penalty of a MAP estimate, and no KL. It can be negative."
+        )
+        cure = "Give bias_posterior_fn too, for instance default_mean_field_normal_fn()."
+        names = ", ".join(dict.fromkeys(penalised))
+        findings.append(Finding("bias-penalised", "look", text, names, cure=cure))
+    return findings

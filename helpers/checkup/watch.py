@@ -1,0 +1,134 @@
+"""Watching one evaluation: which layers run, what they add to ``losses``, what is differentiated."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from unittest import mock
+
+import tensorflow as tf
+import tf_keras
+from tf_keras.src.engine import base_layer
+from tf_keras.src.engine.keras_tensor import KerasTensor
+
+KERAS_LAYER = base_layer.Layer
+
+
+class Added(NamedTuple):
+    """A tensor that a layer put into ``losses``, and the factor it was multiplied by."""
+
+    layer: Any
+    value: tf.Tensor
+    factor: tf.Tensor
+
+
+@dataclass
+class Watch:
+    """What happened during one evaluation.
+
+    Attributes
+    ----------
+    tape
+        The tape that records the evaluation; it watches the factors.
+    factor
+        Multiplies every tensor that a layer adds to ``losses``.
+    called
+        The layers in the order of their calls, with what they returned.
+    added
+        What they put into ``losses``.
+    targets
+        What the reader's own tapes were asked to differentiate.
+    updated
+        Whether an optimizer was told to move the weights (it is kept from doing so).
+    """
+
+    tape: tf.GradientTape
+    factor: float = 1.0
+    called: list[tuple[Any, Any]] = field(default_factory=list)
+    added: list[Added] = field(default_factory=list)
+    targets: list[Any] = field(default_factory=list)
+    updated: bool = False
+
+    def scaled(self, layer: Any, value: Any) -> Any:
+        """Note an added loss and return it times the factor."""
+        if not _is_number_tensor(value):
+            return value
+        factor = tf.constant(self.factor, value.dtype)
+        self.tape.watch(factor)
+        self.added.append(Added(layer, value, factor))
+        return value * factor
+
+
+@contextlib.contextmanager
+def watching(tape: tf.GradientTape, factor: float = 1.0) -> Iterator[Watch]:
+    """Watch the calls of Keras layers, of ``add_loss``, of tapes and of optimizers."""
+    watch = Watch(tape, factor)
+    with contextlib.ExitStack() as stack:
+        for owner, name, make in _patches():
+            replacement = make(watch, owner.__dict__[name])
+            stack.enter_context(mock.patch.object(owner, name, replacement))
+        yield watch
+
+
+def _patches() -> list[tuple[Any, str, Callable[[Watch, Any], Any]]]:
+    """Return every (class, method, maker of the replacement)."""
+    patches = [
+        (KERAS_LAYER, "__call__", _noting_calls),
+        (KERAS_LAYER, "add_loss", _scaling_losses),
+        (tf.GradientTape, "gradient", _noting_targets),
+    ]
+    roots = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
+    for owner in {cls for root in roots for cls in _family(root)}:
+        if "apply_gradients" in owner.__dict__:
+            patches.append((owner, "apply_gradients", _standing_still))
+    return patches
+
+
+def _family(cls: type) -> set[type]:
+    """Return a class, its parents and all that inherit from it."""
+    below = {c for child in cls.__subclasses__() for c in _family(child)}
+    return {cls, *(c for c in cls.__mro__ if c is not object), *below}
+
+
+def _noting_calls(watch: Watch, original: Any) -> Any:
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        symbolic = any(isinstance(x, KerasTensor) for x in tf.nest.flatten(args))
+        place = len(watch.called)
+        if not symbolic:
+            watch.called.append((self, None))
+        outputs = original(self, *args, **kwargs)
+        if not symbolic:
+            watch.called[place] = (self, outputs)
+        return outputs
+
+    return __call__
+
+
+def _scaling_losses(watch: Watch, original: Any) -> Any:
+    def add_loss(self: Any, losses: Any, **kwargs: Any) -> Any:
+        entries = losses if isinstance(losses, (list, tuple)) else [losses]
+        return original(self, [watch.scaled(self, entry) for entry in entries], **kwargs)
+
+    return add_loss
+
+
+def _noting_targets(watch: Watch, original: Any) -> Any:
+    def gradient(self: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
+        watch.targets.append(target)
+        return original(self, target, sources, *args, **kwargs)
+
+    return gradient
+
+
+def _standing_still(watch: Watch, _original: Any) -> Any:
+    def apply_gradients(self: Any, *_args: Any, **_kwargs: Any) -> Any:
+        watch.updated = True
+        return getattr(self, "iterations", None)
+
+    return apply_gradients
+
+
+def _is_number_tensor(value: Any) -> bool:
+    if not tf.is_tensor(value) or tf.is_symbolic_tensor(value):
+        return False
+    return hasattr(value, "numpy") and value.dtype.is_floating
