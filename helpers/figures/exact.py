@@ -26,26 +26,9 @@ def plot_coefficients(table: pd.DataFrame) -> DescribedFigure:
         the unit of the targets per unit of the feature.
     """
     figure, (left, right) = new_figure(1, 2, height=4.4, sharey=True, width_ratios=[2, 1])
-    rows = np.arange(len(table))[::-1]
-    looks = {"exact": (EXACT, 5.0, 0.16), "factorised": (COLOURS["posterior"], 3.0, -0.16)}
-    for kind, (colour, width, shift) in looks.items():
-        half = NINE_IN_TEN * table[f"{kind}_stddev"]
-        ends = (table["mean"] - half, table["mean"] + half)
-        left.hlines(rows + shift, *ends, color=colour, lw=width, label=kind)
-        left.plot(table["mean"], rows + shift, "o", color=colour, ms=4)
-    left.axvline(0.0, color="0.4", lw=1)
-    left.set_yticks(rows, table.index)
-    left.set(xlabel="coefficient\n(of standardised columns)")
-    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     ratio = table["factorised_stddev"] / table["exact_stddev"]
-    right.barh(rows, ratio, 0.6, color=COLOURS["posterior"])
-    for row, value in zip(rows, ratio, strict=True):
-        right.text(1.06, row, f"{value:.2f}", va="center", fontsize=9)
-    right.axvline(1.0, color=EXACT, lw=2)
-    right.set(
-        xlabel="standard deviation,\nfactorised over exact", xlim=(0, 1.4), xticks=[0, 0.5, 1]
-    )
-    right.grid(axis="y", visible=False)
+    _draw_intervals(left, table)
+    _draw_ratios(right, ratio)
     parts = (f"{name} {value:.2f}" for name, value in ratio.items())
     return DescribedFigure(
         figure,
@@ -130,6 +113,32 @@ def plot_predictive_bands(
         "Patients, and the band in which nine tenths of the drawn functions run, for "
         f"{len(draws)} methods. Height of the band: {'; '.join(sentences)}.",
     )
+
+
+def _draw_intervals(axis: Axes, table: pd.DataFrame) -> None:
+    """Draw the middle nine tenths of each coefficient's two posteriors, one row for each."""
+    rows = np.arange(len(table))[::-1]
+    looks = {"exact": (EXACT, 5.0, 0.16), "factorised": (COLOURS["posterior"], 3.0, -0.16)}
+    for kind, (colour, width, shift) in looks.items():
+        half = NINE_IN_TEN * table[f"{kind}_stddev"]
+        ends = (table["mean"] - half, table["mean"] + half)
+        axis.hlines(rows + shift, *ends, color=colour, lw=width, label=kind)
+        axis.plot(table["mean"], rows + shift, "o", color=colour, ms=4)
+    axis.axvline(0.0, color="0.4", lw=1)
+    axis.set_yticks(rows, table.index)
+    axis.set(xlabel="coefficient\n(of standardised columns)")
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+
+
+def _draw_ratios(axis: Axes, ratio: pd.Series) -> None:
+    """Draw factorised over exact standard deviation as bars, with the numbers at the right."""
+    rows = np.arange(len(ratio))[::-1]
+    axis.barh(rows, ratio, 0.6, color=COLOURS["posterior"])
+    for row, value in zip(rows, ratio, strict=True):
+        axis.text(1.06, row, f"{value:.2f}", va="center", fontsize=9)
+    axis.axvline(1.0, color=EXACT, lw=2)
+    axis.set(xlabel="standard deviation,\nfactorised over exact", xlim=(0, 1.4), xticks=[0, 0.5, 1])
+    axis.grid(axis="y", visible=False)
 
 
 def _ellipse(mean: Array, covariance: Array) -> Array:
