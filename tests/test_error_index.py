@@ -11,7 +11,7 @@ from chapter_text import ROOT
 
 INDEX = ROOT / "chapters" / "15-error-index.md"
 COMPARED = ("raised", "warned", "told")
-LINK = re.compile(r"\]\(\d\d-[a-z0-9-]+\.md#[a-z0-9-]+\)")
+LINK = re.compile(r"\]\(\d\d-[a-z0-9-]+\.md#[\w-]+\)")
 KIND = re.compile(r"(\b(?:[A-Z]\w*(?:Error|Warning)|WARNING): )")
 FEWEST = 35  # entries: fewer means that some were lost
 ENOUGH = 30  # so many characters of a message tell it from all others
