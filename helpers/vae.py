@@ -12,7 +12,7 @@ CODE_SIZE = 2  # numbers in a code, so that it can be drawn
 DOTS = 16  # a grey level counts the inked dots among the 4 × 4 of the scanned digit
 
 
-def code_prior() -> tfd.Distribution:
+def code_prior() -> tfp.distributions.Distribution:
     """Return p(z): independent standard Gaussians for the two numbers of a code."""
     return tfd.Independent(tfd.Normal(tf.zeros(CODE_SIZE), 1.0), reinterpreted_batch_ndims=1)
 
@@ -58,7 +58,7 @@ def binomial_vae(
     return tf_keras.Sequential(parts, name="vae")
 
 
-def encode(vae: tf_keras.Sequential, images: tf.Tensor) -> tfd.Distribution:
+def encode(vae: tf_keras.Sequential, images: tf.Tensor) -> tfp.distributions.Distribution:
     """Return q(z | x), a Gaussian over codes for each of the images [batch, pixels]."""
     return tfp.layers.IndependentNormal.new(vae.get_layer("encoder")(images), [CODE_SIZE])
 
