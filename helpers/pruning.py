@@ -1,7 +1,5 @@
 """Pruning: which weights a network needs, by the signal-to-noise ratio of their posterior."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -42,7 +40,7 @@ def signal_to_noise(neural_net: tf_keras.layers.Layer) -> npt.NDArray[np.float64
     return (weights["mean"].abs() / weights["stddev"]).to_numpy(np.float64)
 
 
-def prune(neural_net: tf_keras.layers.Layer, scores: Sequence[float], share: float) -> None:
+def prune(neural_net: tf_keras.layers.Layer, scores: npt.ArrayLike, share: float) -> None:
     """Remove the weights with the lowest scores: set their means to 0 and their σ to nearly 0.
 
     The network is changed in place; keep ``neural_net.get_weights()`` to bring it back. Its KL is
@@ -62,18 +60,18 @@ def prune(neural_net: tf_keras.layers.Layer, scores: Sequence[float], share: flo
     ValueError
         If ``share`` is no share, or there is not one score for each weight.
     """
-    scores = np.asarray(scores, np.float64)
+    ranked = np.asarray(scores, np.float64)
     layers = bayesian_layers(neural_net)
     sizes = [layer.kernel_posterior.event_shape.num_elements() for layer in layers]
     if not 0.0 <= share <= 1.0:
         raise ValueError(f"share is {share}: give the share of the weights to remove, 0 to 1.")
-    if scores.shape != (sum(sizes),):
+    if ranked.shape != (sum(sizes),):
         raise ValueError(
-            f"scores has shape {scores.shape}, but the network has {sum(sizes)} kernel weights: "
+            f"scores has shape {ranked.shape}, but the network has {sum(sizes)} kernel weights: "
             "give one score for each, as signal_to_noise does."
         )
-    kept = np.ones(len(scores), bool)
-    kept[np.argsort(scores, kind="stable")[: round(share * len(scores))]] = False
+    kept = np.ones(len(ranked), bool)
+    kept[np.argsort(ranked, kind="stable")[: round(share * len(ranked))]] = False
     for layer, part in zip(layers, np.split(kept, np.cumsum(sizes)[:-1]), strict=True):
         gaussian = layer.kernel_posterior.distribution
         untransformed_scale = gaussian.scale.pretransformed_input

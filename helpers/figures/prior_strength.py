@@ -11,6 +11,12 @@ from helpers.figures.style import COLOURS, DescribedFigure, new_figure
 
 Array = npt.NDArray[np.float64]
 NARROW = 5.6  # inches, so that the letters stay legible on a phone
+ORDERS = (  # marker and colour of each order of pruning
+    ("o-", COLOURS["bayesian"]),
+    ("s-", COLOURS["by_hand"]),
+    ("x-", COLOURS["prior"]),
+    ("^--", COLOURS["plain_l2"]),
+)
 
 
 def plot_prior_widths(results: pd.DataFrame, num_classes: int) -> DescribedFigure:
@@ -28,13 +34,7 @@ def plot_prior_widths(results: pd.DataFrame, num_classes: int) -> DescribedFigur
     figure, axes = new_figure(2, 2, width=NARROW, height=5.2, sharex=True)
     (weights, cost), (density, bound) = axes
     widths = results.index.to_numpy(float)
-    weights.plot(widths, widths, "--", color=COLOURS["prior"], label="prior's σ")
-    weights.plot(widths, results["mean_stddev"], "o-", color=COLOURS["scale_part"], label="mean σ")
-    learnt = results["mean_size"] > 1e-3 * widths  # a mean of nearly 0 has no place on this axis
-    sizes = results["mean_size"].where(learnt)
-    weights.plot(widths, sizes, "s-", color=COLOURS["mean_part"], label="root mean\nsquare of μ")
-    weights.set(xscale="log", yscale="log", ylabel="μ and σ of the posterior")
-    weights.legend(frameon=False, fontsize="small")
+    _draw_posterior_sizes(weights, results)
     cost.plot(widths, results["kl"], "o-", color=COLOURS["kl"])
     cost.set(ylabel="KL (nats)")
     density.plot(widths, results["density"], "o-", color=COLOURS["bayesian"])
@@ -51,6 +51,18 @@ def plot_prior_widths(results: pd.DataFrame, num_classes: int) -> DescribedFigur
         for width, row in results.iterrows()
     )
     return DescribedFigure(figure, f"Four charts over the prior's standard deviation. {described}.")
+
+
+def _draw_posterior_sizes(axis: matplotlib.axes.Axes, results: pd.DataFrame) -> None:
+    """Draw the size of means and standard deviations over the width of the prior."""
+    widths = results.index.to_numpy(float)
+    learnt = results["mean_size"] > 1e-3 * widths  # a mean of nearly 0 has no place on this axis
+    sizes = results["mean_size"].where(learnt)
+    axis.plot(widths, widths, "--", color=COLOURS["prior"], label="prior's σ")
+    axis.plot(widths, results["mean_stddev"], "o-", color=COLOURS["scale_part"], label="mean σ")
+    axis.plot(widths, sizes, "s-", color=COLOURS["mean_part"], label="root mean\nsquare of μ")
+    axis.set(xscale="log", yscale="log", ylabel="μ and σ of the posterior")
+    axis.legend(frameon=False, fontsize="small")
 
 
 def plot_tempering(results: pd.DataFrame, num_classes: int) -> DescribedFigure:
@@ -101,15 +113,12 @@ def plot_stddev_histograms(stddevs: dict[str, Array], initial: float) -> Describ
     initial
         σ at the start of training, drawn as a line beside that of the prior N(0, 1).
     """
-    figure, axes = new_figure(
-        len(stddevs), 1, width=NARROW, height=1.3 + 1.3 * len(stddevs), sharex=True
-    )
+    height = 1.3 + 1.3 * len(stddevs)
+    figure, axes = new_figure(len(stddevs), 1, width=NARROW, height=height, sharex=True)
     bins = np.geomspace(0.005, 2.0, 61)
     for axis, (name, values) in zip(axes, stddevs.items(), strict=True):
-        share = np.full(len(values), 1 / len(values))
-        axis.hist(
-            np.clip(values, bins[0], bins[-1]), bins, weights=share, color=COLOURS["posterior"]
-        )
+        shares, inside = np.full(len(values), 1 / len(values)), np.clip(values, bins[0], bins[-1])
+        axis.hist(inside, bins, weights=shares, color=COLOURS["posterior"])
         axis.axvline(initial, color=COLOURS["by_hand"], ls=":", label="σ at the start")
         axis.axvline(1.0, color=COLOURS["prior"], ls="--", label="σ of the prior")
         axis.set(xscale="log")
@@ -206,33 +215,27 @@ def plot_pruning(scores: dict[str, pd.DataFrame]) -> DescribedFigure:
         ``accuracy`` and ``log_predictive_density`` (nats per example).
     """
     figure, axes = new_figure(1, 2, height=4.0)
-    looks = (
-        ("o-", COLOURS["bayesian"]),
-        ("s-", COLOURS["by_hand"]),
-        ("x-", COLOURS["prior"]),
-        ("^--", COLOURS["plain_l2"]),
-    )
     columns = {
         "accuracy": "test accuracy",
         "log_predictive_density": "held-out log predictive\ndensity (nats/example)",
     }
     for axis, (column, label) in zip(axes, columns.items(), strict=True):
-        for (name, table), (marker, colour) in zip(scores.items(), looks, strict=False):
+        for (name, table), (marker, colour) in zip(scores.items(), ORDERS, strict=False):
             axis.plot(100 * table.index, table[column], marker, color=colour, label=name, ms=5)
         axis.set(xlabel="weights removed (%)", ylabel=label, xticks=[0, 25, 50, 75, 95])
     axes[1].set_ylim(-3.0, 0.0)
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
-    described = "; ".join(
-        f"{name}: "
-        + ", ".join(
-            f"{share:.0%} removed {row.accuracy:.2f} and {row.log_predictive_density:.2f}"
-            for share, row in table.iterrows()
-        )
-        for name, table in scores.items()
-    )
+    described = "; ".join(f"{name}: {_describe_scores(table)}" for name, table in scores.items())
     return DescribedFigure(
         figure,
         "Two charts over the share of weights removed, test accuracy and held-out log predictive "
         f"density in nats per example. {described}.",
+    )
+
+
+def _describe_scores(table: pd.DataFrame) -> str:
+    return ", ".join(
+        f"{share:.0%} removed {row.accuracy:.2f} and {row.log_predictive_density:.2f}"
+        for share, row in table.iterrows()
     )
