@@ -57,6 +57,8 @@ class Case:
         The variable that the KL is multiplied by, if there is one.
     lags
         Whether the objective feels a change of the scales only at the next evaluation.
+    traced_differs
+        Whether the step that ``fit`` compiled weighs the KL differently from the code of today.
     """
 
     patient: Patient
@@ -67,6 +69,7 @@ class Case:
     data: DataTerm
     scalar: Any = None
     lags: bool = False
+    traced_differs: bool = False
 
     @property
     def network(self) -> Any:

@@ -8,10 +8,12 @@ import tensorflow_probability as tfp
 
 from helpers.checkup.case import Case
 from helpers.checkup.kl_weight import KLWeight
+from helpers.checkup.posteriors import Posterior
 from helpers.checkup.report import Finding
 
 tfd = tfp.distributions
 DRAWS = 50
+SHAPE_CURE = "Make each one event: tfd.Independent(..., reinterpreted_batch_ndims=len(shape))."
 
 
 def check_monte_carlo(case: Case) -> list[Finding]:
@@ -55,12 +57,19 @@ def check_shapes(case: Case) -> list[Finding]:
         posterior = weight.posterior
         if posterior.make is None or posterior.prior() is None or not weight.entries:
             continue
-        q, p = posterior.make(), posterior.prior()
-        if q.batch_shape == p.batch_shape and q.event_shape == p.event_shape:
+        if not differing_shapes(posterior):
             continue
-        found = _broadcast(case, weight, q, p)
+        found = _broadcast(case, weight, posterior.make(), posterior.prior())
         findings += [] if found is None else [found]
     return findings
+
+
+def differing_shapes(posterior: Posterior) -> bool:
+    """Whether posterior and prior are not the same number of events of the same shape."""
+    if posterior.make is None or posterior.prior() is None:
+        return False
+    q, p = posterior.make(), posterior.prior()
+    return bool(q.batch_shape != p.batch_shape or q.event_shape != p.event_shape)
 
 
 def _broadcast(case: Case, weight: KLWeight, q: Any, p: Any) -> Finding | None:
@@ -77,9 +86,8 @@ def _broadcast(case: Case, weight: KLWeight, q: Any, p: Any) -> Finding | None:
         f"broadcast: the entry in losses is worth {entry:,.1f} nats where the KL over all weights "
         f"is about {kl:,.1f}."
     )
-    cure = "Make each one event: tfd.Independent(..., reinterpreted_batch_ndims=len(shape))."
     name = weight.posterior.name
-    return Finding("wrong-shape", "wrong", text, name, entry, kl, "measured", cure)
+    return Finding("wrong-shape", "wrong", text, name, entry, kl, "measured", SHAPE_CURE)
 
 
 def _drawn_kl(q: Any, p: Any) -> tuple[float, float]:

@@ -3,19 +3,27 @@
 from collections.abc import Callable
 from typing import Any
 
+from helpers.checkup.activations import check_activation_kls
 from helpers.checkup.case import Case, Patient
 from helpers.checkup.data_term import measure_data_term
 from helpers.checkup.entries import check_monte_carlo, check_regularisers, check_trainable_priors
 from helpers.checkup.failures import not_checked
-from helpers.checkup.gradients import check_frozen, check_scale_gradients
+from helpers.checkup.gradients import check_frozen, check_scale_gradients, check_steps
 from helpers.checkup.kl_verdict import check_shapes_and_weights
-from helpers.checkup.kl_weight import lags_behind, measure_kl_weights, weight_variable
+from helpers.checkup.kl_weight import (
+    differs_from_traced,
+    lags_behind,
+    measure_kl_weights,
+    weight_variable,
+)
+from helpers.checkup.learning_rate import check_learning_rate
 from helpers.checkup.likelihood import check_likelihood
 from helpers.checkup.objective import evaluate
 from helpers.checkup.posteriors import find_posteriors
 from helpers.checkup.report import Finding
 from helpers.checkup.small_scales import small_scales
 from helpers.checkup.spread import check_spread
+from helpers.checkup.state import untouched
 from helpers.checkup.starts import check_biases, check_twins
 
 Check = Callable[[Case], list[Finding]]
@@ -51,8 +59,19 @@ def _measured(patient: Patient, called: list[tuple[Any, Any]]) -> Case:
         data = measure_data_term(network, objective, batch)
         roots = (network, patient.loss)
         scalar = weight_variable(objective, batch, small, weights, roots)
+        traced = _differs(patient)
     lags = any(w.is_unfelt for w in weights) and lags_behind(objective, batch, posteriors)
-    return Case(patient, runs, variables, posteriors, weights, data, scalar, lags)
+    return Case(patient, runs, variables, posteriors, weights, data, scalar, lags, traced)
+
+
+def _differs(patient: Patient) -> bool:
+    """Whether the compiled step of ``fit`` weighs the KL in another way."""
+    network = patient.network
+    with untouched(network):
+        try:
+            return differs_from_traced(network, patient.objective, patient.batch)
+        except Exception:  # noqa: BLE001 (a compiled step that cannot be fed)
+            return False
 
 
 def _safely(check: Check, case: Case) -> list[Finding]:
@@ -84,4 +103,7 @@ CHECKS: tuple[Check, ...] = (
     check_monte_carlo,
     check_regularisers,
     check_frozen,
+    check_activation_kls,
+    check_learning_rate,
+    check_steps,
 )

@@ -6,30 +6,31 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.checkup.case import Case
+from helpers.checkup.objective import evaluate
 from helpers.checkup.posteriors import Posterior
 from helpers.checkup.report import Finding
+from helpers.checkup.state import snapshot
+
+STEPS, SIZE = 2, 1e-3
 
 
 def check_scale_gradients(case: Case) -> list[Finding]:
     """Return an alarm for each layer whose outputs do not depend on its posterior's scales."""
-    stuck, fixed = [], []
+    stuck = []
     for posterior in case.posteriors:
-        if not posterior.is_random:
-            continue
-        scales = _scale_variables(posterior)
-        if not scales:
-            (stuck if _has_idle_variable(case, posterior) else fixed).append(posterior.name)
-        elif not _reaches_outputs(case, scales):
-            stuck.append(posterior.name)
-    return [*_stuck(stuck), *_fixed(fixed)]
+        if posterior.is_random:
+            scales = _scale_variables(posterior)
+            if not scales or not _reaches_outputs(case, scales):
+                stuck.append(posterior.name)
+    return _stuck(stuck)
 
 
 def _stuck(names: list[str]) -> list[Finding]:
     if not names:
         return []
     text = (
-        "The outputs do not depend on the scales of the posterior: no gradient of the data term "
-        "reaches them, so the data cannot shape the standard deviations."
+        "No variable of the posterior's scale reaches the outputs, so no gradient of the data term "
+        "can shape the standard deviations."
     )
     cure = (
         "Draw the weights in every call (kernel_posterior_tensor_fn=lambda d: d.sample()), and "
@@ -40,24 +41,10 @@ def _stuck(names: list[str]) -> list[Finding]:
     return [Finding("no-scale-gradient", "wrong", text, layers, 0.0, None, "measured", cure)]
 
 
-def _fixed(names: list[str]) -> list[Finding]:
-    if not names:
-        return []
-    text = "The standard deviations of the posterior follow no variable: they stay as they are."
-    layers = ", ".join(dict.fromkeys(names))
-    return [Finding("no-scale-gradient", "look", text, layers, sure="measured")]
-
-
 def _scale_variables(posterior: Posterior) -> list[Any]:
     _, slopes = posterior.entropy_gradients()
     pairs = zip(posterior.variables, slopes, strict=True)
     return [variable for variable, slope in pairs if np.any(slope)]
-
-
-def _has_idle_variable(case: Case, posterior: Posterior) -> bool:
-    """Whether the layer keeps a trainable variable that nothing depends on."""
-    mine = [v for v in posterior.variables if v.trainable]
-    return any(case.gradient(variable) is None for variable in mine)
 
 
 def _reaches_outputs(case: Case, scales: list[Any]) -> bool:
@@ -91,3 +78,24 @@ def check_frozen(case: Case) -> list[Finding]:
         "minimised: a constant that training cannot lower."
     )
     return [Finding("frozen-layer", "look", text, ", ".join(dict.fromkeys(names)))]
+
+
+def check_steps(case: Case) -> list[Finding]:
+    """Take a few small steps on the variables, and return an alarm if the loss stops being finite.
+
+    The steps go against the sign of the gradient; the variables are put back afterwards.
+    """
+    trained = [v for v in case.variables if v.trainable and case.gradient(v) is not None]
+    put_back = snapshot(case.variables)
+    try:
+        for step in range(STEPS + 1):
+            run = evaluate(case.objective, case.batch, trained, seed=20 + step)
+            if not np.isfinite(run.value):
+                text = f"What is minimised is {run.value} after {step} small steps."
+                cure = "Look for NaN in the data, log(0), and scales that reach 0."
+                return [Finding("not-finite", "wrong", text, None, run.value, cure=cure)]
+            for variable, gradient in zip(trained, run.gradients, strict=True):
+                variable.assign_sub(SIZE * np.sign(gradient).astype(gradient.dtype))
+    finally:
+        put_back()
+    return []

@@ -1,5 +1,6 @@
 """Saying what the measured factor of the KL means."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from helpers.checkup.case import Case
-from helpers.checkup.entries import check_shapes
+from helpers.checkup.entries import SHAPE_CURE, check_shapes, differing_shapes
 from helpers.checkup.kl_weight import KLWeight
 from helpers.checkup.report import Finding, Sureness, Verdict
 
+SAME = 3e-3  # factors that differ by less are the same
 TEMPERATURES = tuple(m * 10.0**e for e in (-1, -2, -3, -4) for m in (5, 2, 1)) + (0.25,)
 
 
@@ -30,6 +32,8 @@ class Diagnosis:
 def check_shapes_and_weights(case: Case) -> list[Finding]:
     """Return what is to be said of each KL: its shape first, then its factor."""
     shapes = check_shapes(case)
+    if case.traced_differs:
+        shapes.append(_frozen(case))
     broadcast = {finding.layer for finding in shapes}
     weights = [w for w in case.weights if w.posterior.name not in broadcast]
     found = _judged(weights, case)
@@ -63,9 +67,12 @@ def _of_variable(finding: Finding, variable: Any) -> Finding:
 def _judged(weights: list[KLWeight], case: Case) -> list[Finding]:
     """Return one finding for each different fate of a KL, naming the layers that share it."""
     groups: dict[Diagnosis, list[str]] = {}
-    for weight in weights:
+    for weight in _snapped(weights):
         if np.isfinite(weight.weight):
-            groups.setdefault(diagnose(weight, case), []).append(weight.posterior.name)
+            found = diagnose(weight, case)
+            if found.verdict == "wrong" and weight.entries and differing_shapes(weight.posterior):
+                found = _broadcast(found)
+            groups.setdefault(found, []).append(weight.posterior.name)
     return [
         Finding(
             d.kind,
@@ -79,6 +86,28 @@ def _judged(weights: list[KLWeight], case: Case) -> list[Finding]:
         )
         for d, names in groups.items()
     ]
+
+
+def _snapped(weights: list[KLWeight]) -> list[KLWeight]:
+    """Give factors that differ by rounding errors only the same digits."""
+    seen: list[float] = []
+    snapped = []
+    for weight in weights:
+        near = [w for w in seen if abs(weight.weight - w) < SAME * abs(w)]
+        value = near[0] if near else weight.weight
+        seen.append(value)
+        snapped.append(dataclasses.replace(weight, weight=value))
+    return snapped
+
+
+def _broadcast(found: Diagnosis) -> Diagnosis:
+    text = (
+        "Posterior and prior have different shapes, so their densities are broadcast. "
+        + found.message
+    )
+    return Diagnosis(
+        "wrong-shape", "wrong", text, SHAPE_CURE, "measured", found.value, found.expected
+    )
 
 
 def diagnose(weight: KLWeight, case: Case) -> Diagnosis:
@@ -131,6 +160,16 @@ def _missing(weight: KLWeight, case: Case) -> Diagnosis:
         )
     text = f"The KL has no weight in what is minimised, so nothing holds the posterior. {reason}"
     return Diagnosis("kl-missing", "wrong", text, cure, value=0.0, expected=_target(case))
+
+
+def _frozen(case: Case) -> Finding:
+    text = (
+        "fit has compiled this network with another weight of the KL than its code has now: a "
+        "number of Python was changed after the first fit, which the compiled step does not see."
+    )
+    cure = "Keep the weight in a tf.Variable and assign to it, or compile again."
+    names = ", ".join(dict.fromkeys(w.posterior.name for w in case.weights))
+    return Finding("kl-frozen-at-trace", "wrong", text, names, None, None, "measured", cure)
 
 
 def _is_known(weight: KLWeight, case: Case) -> bool:

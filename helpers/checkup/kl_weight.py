@@ -12,6 +12,7 @@ from helpers.checkup.objective import Evaluation, Objective, evaluate
 from helpers.checkup.posteriors import Posterior
 from helpers.checkup.reachable import reachable
 from helpers.checkup.small_scales import SmallScale, small_scales
+from helpers.checkup.traced import traced_loss
 
 SEEDS = (1, 2)
 MOST_SCALARS = 4
@@ -133,3 +134,20 @@ def lags_behind(objective: Objective, batch: Batch, posteriors: list[Any]) -> bo
     with small_scales(posteriors):
         first, second = (evaluate(objective, batch, repeatable=True).value for _ in range(2))
     return bool(abs(first - second) > 1e-4 * (abs(first) + abs(second)))
+
+
+def differs_from_traced(network: Any, objective: Objective, batch: Batch) -> bool:
+    """Whether the step that ``fit`` compiled weighs the KL differently from the code of today.
+
+    Both are evaluated where the scales are tiny, so that the KL is large; the variables must be
+    put back afterwards.
+    """
+    if objective.kind not in ("fit", "step"):
+        return False
+    now = evaluate(objective, batch)
+    then = traced_loss(network, batch)
+    pairs = zip(now.watch.added, now.shares, strict=True)
+    kl = sum(abs(share * float(tf.reduce_sum(item.value))) for item, share in pairs)
+    if then is None or kl == 0:
+        return False
+    return bool(abs(then - now.value) > 0.2 * kl + 0.2 * abs(now.value - kl))

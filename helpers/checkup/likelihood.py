@@ -3,7 +3,7 @@
 from typing import Any
 
 from helpers.checkup.case import Case
-from helpers.checkup.report import Finding, Sureness
+from helpers.checkup.report import Finding, Sureness, Verdict
 
 SQUARED = {"mse", "mean_squared_error", "meansquarederror", "root_mean_squared_error"}
 ABSOLUTE = {
@@ -31,7 +31,8 @@ def check_likelihood(case: Case) -> list[Finding]:
     if data.name == "softmax twice":
         text = "The outputs are probabilities already, and the loss applies softmax once more."
         cure = "Drop the softmax of the last layer, or from_logits=True."
-        return [Finding("no-likelihood", "wrong", text, sure="measured", cure=cure)]
+        verdict: Verdict = "wrong" if case.objective.kind in ("own", "step") else "look"
+        return [Finding("no-likelihood", verdict, text, sure="measured", cure=cure)]
     if data.name == "logits as probabilities":
         text = "The outputs are logits, but the loss takes them for probabilities."
         cure = "Use from_logits=True, or give the last layer a softmax."

@@ -83,17 +83,17 @@ def evaluate(
     """
     use_seed(seed, repeatable=repeatable)
     variables = variables or []
-    with tf.GradientTape(persistent=True) as tape:
+    with tf.GradientTape() as tape:
         for variable in variables:
             tape.watch(variable)
         with watching(tape, factor) as watch:
             result = objective.evaluate(batch)
         target = _scalar(_chosen(result, watch))
-    factors = [added.factor for added in watch.added]
-    gradients = [_dense(g) for g in tape.gradient(target, variables)]
-    slopes = tape.gradient(target, factors) if factors else []
-    shares = [_share(slope, added) for slope, added in zip(slopes, watch.added, strict=True)]
-    return Evaluation(float(target), gradients, watch, shares)
+    factors = [added.factor for added in watch.added] if factor else []
+    slopes = tape.gradient(target, [*variables, *factors]) if variables or factors else []
+    gradients = [_dense(slope) for slope in slopes[: len(variables)]]
+    pairs = zip(slopes[len(variables) :], watch.added, strict=False)
+    return Evaluation(float(target), gradients, watch, [_share(*pair) for pair in pairs])
 
 
 def _dense(gradient: Any) -> Any:
@@ -141,17 +141,18 @@ def _has_own_step(network: Any) -> bool:
 
 
 def _compiled(network: Any) -> Objective:
+    containers = _fresh_containers(network)
     if _has_own_step(network):
 
         def step(batch: Batch) -> Any:
-            with _fresh_containers(network):
+            with containers:
                 return network.train_step((batch.inputs, batch.targets))
 
         text = "Checked: what the network's own train_step differentiates."
         return Objective("step", step, text)
 
     def total(batch: Batch) -> Any:
-        with _fresh_containers(network):
+        with containers:
             outputs = network(batch.inputs, training=True)
             return network.compute_loss(batch.inputs, batch.targets, outputs, None)
 
@@ -169,11 +170,13 @@ class _fresh_containers:  # noqa: N801 (used as a function)
             for name in ("compiled_loss", "compiled_metrics")
             if vars(network).get(name) is not None
         }
+        loss = self.kept.get("compiled_loss")
+        known = isinstance(loss, compile_utils.LossesContainer)
+        self.copy = _container(loss, network) if known else None
 
     def __enter__(self) -> None:
-        loss = self.kept.get("compiled_loss")
-        if isinstance(loss, compile_utils.LossesContainer):
-            vars(self.network)["compiled_loss"] = _container(loss, self.network)
+        if self.copy is not None:
+            vars(self.network)["compiled_loss"] = self.copy
 
     def __exit__(self, *_: object) -> None:
         vars(self.network).update(self.kept)
@@ -197,9 +200,10 @@ def _only_losses(network: Any) -> Objective:
 
 
 def _with_losses(network: Any, loss: Any, *, sure: bool) -> Objective:
+    container = compile_utils.LossesContainer(loss)
+
     def total(batch: Batch) -> Any:
         outputs = network(batch.inputs, training=True)
-        container = compile_utils.LossesContainer(loss)
         return container(batch.targets, outputs, regularization_losses=network.losses)
 
     text = "Checked: the given loss + sum(losses), as fit would add them."

@@ -1,4 +1,4 @@
-"""Watching one evaluation: which layers run, what they add to ``losses``, what is differentiated."""
+"""Watching one evaluation: the layers that run, what they add, what is differentiated."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -1,0 +1,44 @@
+"""What ``fit`` has compiled, beside what the same code says now."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from helpers.checkup.batch import Batch
+
+
+def traced_loss(network: Any, batch: Batch) -> float | None:
+    """Return the loss of one step as ``fit`` compiled it, None if it has compiled nothing.
+
+    The step moves the weights: run it where they are put back.
+    """
+    function = getattr(network, "train_tf_function", None)
+    if function is None or not hasattr(function, "_list_all_concrete_functions"):
+        return None
+    concrete = function._list_all_concrete_functions()
+    if not concrete or network.run_eagerly:
+        return None
+    spec = concrete[0].structured_input_signature[0][0].element_spec
+    elements = _elements(spec, batch)
+    data = tf.data.Dataset.from_generator(lambda: iter([elements]), output_signature=spec).repeat()
+    eagerly = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(False)
+    try:
+        network.reset_metrics()
+        logs = function(iter(data))
+    finally:
+        tf.config.run_functions_eagerly(eagerly)
+    return float(tf.reduce_sum(logs["loss"]))
+
+
+def _elements(spec: Any, batch: Batch) -> Any:
+    """Return inputs and targets in the structure, types and number of rows of the signature."""
+    given = tf.nest.flatten(batch.inputs) + tf.nest.flatten(batch.targets)
+    flat = tf.nest.flatten(spec)
+    fitted = []
+    for wanted, array in zip(flat, given, strict=True):
+        rows = wanted.shape[0] or batch.size
+        taken = tf.gather(array, [i % batch.size for i in range(rows)])
+        shape = [rows, *[a or b for a, b in zip(wanted.shape[1:], taken.shape[1:], strict=False)]]
+        fitted.append(tf.reshape(tf.cast(taken, wanted.dtype), shape[: wanted.shape.rank]))
+    return tf.nest.pack_sequence_as(spec, fitted)
