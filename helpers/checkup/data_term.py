@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -13,6 +14,7 @@ from helpers.checkup.objective import Objective, evaluate
 from helpers.checkup.state import use_seed
 
 tfd = tfp.distributions
+Array = npt.NDArray[np.float64]
 ROLLS = (0, 1, 2, 5)
 
 
@@ -60,7 +62,9 @@ def measure_data_term(network: Any, objective: Objective, batch: Batch) -> DataT
     values = np.array([_value(objective, pairing) for pairing in pairings])
     if abs(values[0] - again) > 1e-6 * abs(again):  # dropout, say: draw the same numbers
         values = np.array([_value(objective, pairing, repeatable=True) for pairing in pairings])
-    growth = _growth(objective, pairings, values)
+        growth = _value(objective, batch.twice()) / float(values[0])
+    else:
+        growth = _growth(objective, pairings, values)
     return _identified(network, pairings, values, growth)
 
 
@@ -71,7 +75,7 @@ def _value(objective: Objective, batch: Batch, *, repeatable: bool = False) -> f
         return float("nan")
 
 
-def _growth(objective: Objective, pairings: list[Batch], values: np.ndarray) -> float:
+def _growth(objective: Objective, pairings: list[Batch], values: Array) -> float:
     """Return how the part that depends on the targets grows with the batch."""
     change = values - values[0]
     if not np.any(np.isfinite(change)):
@@ -84,7 +88,7 @@ def _growth(objective: Objective, pairings: list[Batch], values: np.ndarray) -> 
     return float(doubled / change[other])
 
 
-def _identified(network: Any, pairings: list[Batch], values: np.ndarray, growth: float) -> DataTerm:
+def _identified(network: Any, pairings: list[Batch], values: Array, growth: float) -> DataTerm:
     """Compare the data term with the usual losses of the network's outputs."""
     use_seed(1, repeatable=True)
     outputs = network(pairings[0].inputs, training=True)
@@ -107,9 +111,7 @@ def _is_plain(slope: float, rows: int) -> bool:
     return abs(slope - 1) < 0.01 or abs(slope / rows - 1) < 0.01
 
 
-def _line(
-    known: np.ndarray, values: np.ndarray, through_origin: bool
-) -> tuple[float, float, float]:
+def _line(known: Array, values: Array, through_origin: bool) -> tuple[float, float, float]:
     """Fit values = slope · known (+ intercept); the misfit is relative to the spread."""
     fine = np.all(np.isfinite(known)) and np.all(np.isfinite(values)) and np.ptp(known) > 1e-6
     if not fine:

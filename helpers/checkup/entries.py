@@ -21,7 +21,9 @@ def check_monte_carlo(case: Case) -> list[Finding]:
     names = []
     for weight in case.weights:
         values = [_entries(case, weight.posterior.layer, i) for i in (0, 1)]
-        drawn = len(values[0]) == len(values[1]) and not np.allclose(*values, rtol=1e-5)
+        drawn = len(values[0]) == len(values[1]) and not np.allclose(
+            values[0], values[1], rtol=1e-5
+        )
         if values[0].size and drawn and _has_closed_form(weight):
             names.append(weight.posterior.name)
     if not names:
@@ -106,10 +108,8 @@ def check_regularisers(case: Case) -> list[Finding]:
     """Return a note on entries of ``losses`` that are no KL."""
     watch = case.evaluations[0].watch
     bayesian = {id(layer) for layer in case.bayesian_layers}
-    names = []
-    for layer in case.network._flatten_layers():
-        if getattr(layer, "_callable_losses", None):
-            names.append(layer.name)
+    layers = case.network._flatten_layers()
+    names = [layer.name for layer in layers if getattr(layer, "_callable_losses", None)]
     for item in watch.added:
         plain = id(item.layer) in bayesian and item.layer.activity_regularizer is None
         if (
@@ -141,10 +141,8 @@ def _is_activation_kl(layer: Any) -> bool:
 
 def check_trainable_priors(case: Case) -> list[Finding]:
     """Return a note on priors that training moves."""
-    names = []
-    for posterior in case.posteriors:
-        if posterior.is_random and _depends(posterior.prior, posterior.variables):
-            names.append(posterior.name)
+    random = [posterior for posterior in case.posteriors if posterior.is_random]
+    names = [p.name for p in random if _depends(p.prior, p.variables)]
     if not names:
         return []
     text = (

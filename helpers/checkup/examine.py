@@ -23,8 +23,8 @@ from helpers.checkup.posteriors import find_posteriors
 from helpers.checkup.report import Finding
 from helpers.checkup.small_scales import small_scales
 from helpers.checkup.spread import check_spread
-from helpers.checkup.state import untouched
 from helpers.checkup.starts import check_biases, check_twins
+from helpers.checkup.state import untouched
 
 Check = Callable[[Case], list[Finding]]
 

@@ -43,7 +43,7 @@ CAUSES = (
 def cannot_run(error: Exception) -> Finding:
     """Return the alarm for a network, or a loss, that raises."""
     text = re.sub(r"0x[0-9a-fA-F]{6,}", "0x…", str(error))
-    text = " ".join(text.split())
+    text = re.sub(r"numpy= ?.*", "…", " ".join(text.split()))
     short = text if len(text) < 400 else f"{text[:400]} …"
     cure = next((cure for mark, cure in CAUSES if mark in text), "")
     message = f"It does not run: {type(error).__name__}: {short}"

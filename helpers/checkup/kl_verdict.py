@@ -13,7 +13,7 @@ from helpers.checkup.kl_weight import KLWeight
 from helpers.checkup.report import Finding, Sureness, Verdict
 
 SAME = 3e-3  # factors that differ by less are the same
-TEMPERATURES = tuple(m * 10.0**e for e in (-1, -2, -3, -4) for m in (5, 2, 1)) + (0.25,)
+TEMPERATURES = (0.25, *(m * 10.0**e for e in (-1, -2, -3, -4) for m in (5, 2, 1)))
 
 
 @dataclass(frozen=True)
@@ -263,8 +263,9 @@ def _per_row(weight: KLWeight, case: Case) -> Diagnosis:
     )
 
 
-def _right(weight: KLWeight, case: Case) -> Diagnosis:
-    text = f"The KL weighs 1/N beside the mean negative log-likelihood, N = {case.patient.num_examples}."
+def _right(_weight: KLWeight, case: Case) -> Diagnosis:
+    n = case.patient.num_examples
+    text = f"The KL weighs 1/N beside the mean negative log-likelihood, N = {n}."
     target = _target(case)
     return Diagnosis("kl-weight", "right", text, value=target, expected=target)
 
@@ -281,7 +282,7 @@ def _is_right(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
     return _right(weight, case) if abs(ratio - 1) < 0.01 else None
 
 
-def _negative(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
+def _negative(ratio: float, _weight: KLWeight, case: Case) -> Diagnosis | None:
     if ratio > 0:
         return None
     text = (
@@ -299,7 +300,7 @@ def _negative(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
     )
 
 
-def _not_scaled(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
+def _not_scaled(ratio: float, _weight: KLWeight, case: Case) -> Diagnosis | None:
     times = ratio / case.patient.num_examples
     if (
         case.patient.num_examples < 4
@@ -370,7 +371,7 @@ def _averaged(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
     return None
 
 
-def _tempered(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
+def _tempered(ratio: float, _weight: KLWeight, case: Case) -> Diagnosis | None:
     batch = case.patient.batch_size
     sizes = [] if batch is None else [1 / batch, batch / case.patient.num_examples]
     if any(abs(ratio / size - 1) < 0.01 for size in [*sizes, 1 / case.patient.num_examples]):
@@ -392,7 +393,7 @@ def _tempered(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | None:
     )
 
 
-def _wrong_count(ratio: float, weight: KLWeight, case: Case) -> Diagnosis:
+def _wrong_count(ratio: float, _weight: KLWeight, case: Case) -> Diagnosis:
     n = case.patient.num_examples
     divisor = n / ratio
     text = (
@@ -435,8 +436,8 @@ def _of_entries(weight: KLWeight, case: Case) -> Diagnosis:
     if abs(value - 1) < 0.01:
         text = f"Its entry of losses is the KL in nats, not divided by N = {n}."
         cure = (
-            f"In your own loop minimise mean NLL + sum(losses) / {n}. With compile and fit it would "
-            "not be scaled: divide inside kernel_divergence_fn."
+            f"In your own loop minimise mean NLL + sum(losses) / {n}. With compile and fit it "
+            "would not be scaled: divide inside kernel_divergence_fn."
         )
         return Diagnosis("kl-in-nats", "look", text, cure, value=1.0, expected=1.0)
     for unit in (1, 1 / n):

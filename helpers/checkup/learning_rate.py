@@ -2,14 +2,17 @@
 
 import ast
 import inspect
+import pathlib
+import site
 import sys
+import sysconfig
 from typing import Any
 
 import tf_keras
 
 from helpers.checkup.case import Case
 from helpers.checkup.reachable import reachable
-from helpers.checkup.report import Finding
+from helpers.checkup.report import Finding, Sureness, Verdict
 
 
 def check_learning_rate(case: Case) -> list[Finding]:
@@ -35,12 +38,14 @@ def _judge(name: str, rate: float) -> Finding:
     ignored, others = _written(name)
     cure = f"Write {name}(learning_rate=...)."
     if ignored and rate not in ignored:
+        where = "Somewhere in your code " if others else ""
         text = (
-            f"{name} was given lr={ignored[-1]:g}, but tf_keras ignores lr=: it runs at its "
-            f"default learning rate, {rate:g}."
+            f"{where}{name} is given lr={ignored[-1]:g}. tf_keras ignores lr=: this optimizer runs "
+            f"at its default learning rate, {rate:g}."
         )
-        kind, sure = ("look", "possible") if others else ("wrong", "likely")
-        return Finding("learning-rate-ignored", kind, text, None, rate, ignored[-1], sure, cure)
+        verdict: Verdict = "look" if others else "wrong"
+        sure: Sureness = "possible" if others else "likely"
+        return Finding("learning-rate-ignored", verdict, text, None, rate, ignored[-1], sure, cure)
     text = f"{name} runs at its default learning rate, {rate:g}. An old lr= would be ignored."
     return Finding("learning-rate-default", "look", text, None, rate, None, "possible", cure)
 
@@ -74,18 +79,22 @@ def _number(node: ast.expr) -> float | None:
 
 
 def _sources() -> list[str]:
-    """Return the code that the reader has run: cells of the notebook, or the calling files."""
-    main = vars(sys.modules["__main__"])
-    cells = [str(cell) for cell in main.get("In", []) if "lr" in str(cell)]
-    files = {frame.filename for frame in inspect.stack(context=0)}
-    own = str(__file__).rsplit("checkup", 1)[0]
-    readable = [f for f in files if f.endswith(".py") and not f.startswith(own)]
-    outside = [f for f in readable if "-packages" not in f and "/lib/python" not in f]
-    texts = [*cells]
-    for path in outside:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 (any file of the reader)
-            texts.append(file.read())
-    return [text for text in texts if _parses(text)]
+    """Return the code of the reader: the cells of the notebook, and modules of no library."""
+    cells = [str(cell) for cell in vars(sys.modules["__main__"]).get("In", [])]
+    files = {str(getattr(module, "__file__", None) or "") for module in [*sys.modules.values()]}
+    own = str(pathlib.Path(__file__).parents[1])
+    outside = [
+        f
+        for f in sorted(files)
+        if f.endswith(".py") and not f.startswith(own) and not _is_library(f)
+    ]
+    texts = cells + [pathlib.Path(f).read_text("utf-8", "replace") for f in outside]
+    return [text for text in texts if "lr" in text and _parses(text)]
+
+
+def _is_library(path: str) -> bool:
+    libraries = [*sysconfig.get_paths().values(), *site.getsitepackages()]
+    return "-packages" in path or any(path.startswith(library) for library in libraries)
 
 
 def _parses(text: str) -> bool:

@@ -14,6 +14,8 @@ from helpers.checkup.state import use_seed
 from helpers.checkup.watch import Watch, watching
 
 Kind = Literal["fit", "step", "data term", "own", "losses"]
+Convention = Callable[[Any, Batch], tuple[Any, ...]]
+NETWORK, INPUTS, TARGETS, PAIR = "nitp"
 
 MODEL_NAMES = {"model", "network", "net", "neural_net", "nn", "bnn", "module", "vae", "self", "m"}
 TRUTH_NAMES = {"y", "y_true", "true", "target", "targets", "label", "labels", "yt", "truth"}
@@ -245,22 +247,38 @@ def _argument_names(loss: Any) -> list[str]:
     return [p.name.lower() for p in required]
 
 
-def _conventions(names: list[str]) -> list[Callable[[Any, Batch], tuple[Any, ...]]]:
+def _conventions(names: list[str]) -> list[Convention]:
     """Return the ways in which a function with these arguments may want to be called."""
     if not names:
         return [lambda _, __: ()]
     if len(names) == 1:
-        ways = [lambda _, b: (b.inputs,), lambda _, b: ((b.inputs, b.targets),)]
-        return [lambda n, _: (n,), *ways] if names[0] in MODEL_NAMES else ways
+        return _ways(NETWORK if names[0] in MODEL_NAMES else "", INPUTS, PAIR)
     if len(names) == 2:
-        ways = [lambda _, b: (b.inputs, b.targets), lambda n, b: (n, b.inputs)]
         if names[0] in MODEL_NAMES:
-            return [ways[1], lambda n, b: (n, (b.inputs, b.targets))]
+            return _ways(NETWORK + INPUTS, NETWORK + PAIR)
         swapped = names[0] in TRUTH_NAMES and names[1] not in TRUTH_NAMES
-        return [lambda _, b: (b.targets, b.inputs), *ways] if swapped else ways
-    if names[-1] in MODEL_NAMES:
-        return [lambda n, b: (b.inputs, b.targets, n)]
-    return [lambda n, b: (n, b.inputs, b.targets)]
+        return _ways(TARGETS + INPUTS if swapped else "", INPUTS + TARGETS, NETWORK + INPUTS)
+    return _ways(
+        INPUTS + TARGETS + NETWORK if names[-1] in MODEL_NAMES else NETWORK + INPUTS + TARGETS
+    )
+
+
+def _ways(*orders: str) -> list[Convention]:
+    """Return functions that arrange network, inputs and targets in these orders."""
+
+    def arranged(order: str) -> Convention:
+        def arrange(network: Any, batch: Batch) -> tuple[Any, ...]:
+            parts = {
+                NETWORK: network,
+                INPUTS: batch.inputs,
+                TARGETS: batch.targets,
+                PAIR: (batch.inputs, batch.targets),
+            }
+            return tuple(parts[letter] for letter in order)
+
+        return arrange
+
+    return [arranged(order) for order in orders if order]
 
 
 def _calls_network(loss: Any, arguments: tuple[Any, ...]) -> bool:

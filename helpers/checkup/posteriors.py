@@ -10,8 +10,10 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-SCALE_NAMES = ("rho", "untransformed_scale", "log_sigma", "logsigma", "log_scale", "raw_scale")
-SCALE_NAMES += ("unconstrained_scale", "log_std", "logstd", "log_stddev", "sigma", "scale_raw")
+SCALE_NAMES = (
+    *("rho", "untransformed_scale", "log_sigma", "logsigma", "log_scale", "raw_scale"),
+    *("unconstrained_scale", "log_std", "logstd", "log_stddev", "sigma", "scale_raw"),
+)
 VARIANCE_NAMES = ("log_var", "logvar", "log_variance")
 
 
@@ -45,7 +47,7 @@ class Posterior:
         """The layer's name."""
         return str(self.layer.name)
 
-    def entropy_gradients(self) -> tuple[float, list[np.ndarray]]:
+    def entropy_gradients(self) -> tuple[float, list[Any]]:
         """Return the mean of log σ over the weights, and the entropy's gradient by variable."""
         if self.make is None:
             return self._assumed_gradients()
@@ -62,7 +64,7 @@ class Posterior:
         constant = 0.5 * np.log(2 * np.pi * np.e)
         return float(entropy) / self.num_weights - constant, dense
 
-    def _assumed_gradients(self) -> tuple[float, list[np.ndarray]]:
+    def _assumed_gradients(self) -> tuple[float, list[Any]]:
         slopes = {id(v): slope for v, slope in self.exponents}
         dense = [np.full(v.shape, slopes.get(id(v), 0.0)) for v in self.variables]
         scale = self.exponents[0]

@@ -32,7 +32,8 @@ def reachable(*roots: Any) -> Iterator[Any]:
     Followed are attributes, items of containers, closures, defaults and the globals that a
     function of the reader names; not modules, classes, tensors and arrays.
     """
-    waiting, seen = list(roots), set()
+    waiting = list(roots)
+    seen: set[int] = set()
     while waiting and len(seen) < LIMIT:
         item = waiting.pop(0)
         if id(item) in seen or item is None:

@@ -12,7 +12,7 @@ from helpers.checkup.failures import cannot_run
 from helpers.checkup.keras_version import check_keras_3, is_keras_3
 from helpers.checkup.objective import evaluate, understand
 from helpers.checkup.report import Report
-from helpers.checkup.state import quiet, untouched
+from helpers.checkup.state import quiet, untouched, use_seed
 
 
 def checkup(
@@ -70,7 +70,9 @@ def checkup(
         return Report([cannot_run(error)])
     with untouched(network, loss):
         tf.config.run_functions_eagerly(True)
+        use_seed(0)
         try:
+            network(batch.inputs)  # so that losses holds numbers, as after any eager call
             objective = understand(network, batch, loss)
             called = evaluate(objective, batch).watch.called
         except Exception as error:  # noqa: BLE001 (a sick objective is a finding)

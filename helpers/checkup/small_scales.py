@@ -38,7 +38,7 @@ class SmallScale:
 
     posterior: Posterior
     log_scale: float
-    slopes: list[np.ndarray]
+    slopes: list[Any]
 
     @property
     def works(self) -> bool:

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 
 from helpers.checkup.case import Case
 from helpers.checkup.posteriors import Posterior
@@ -37,35 +38,38 @@ def check_twins(case: Case) -> list[Finding]:
     return [Finding("twin-layers", "look", text, ", ".join(twins), number, 0, "measured", cure)]
 
 
-def _means(posterior: Posterior) -> np.ndarray:
+def _means(posterior: Posterior) -> npt.NDArray[np.float32]:
     assert posterior.make is not None
     return np.ravel(posterior.make().mean())
 
 
 def check_biases(case: Case) -> list[Finding]:
     """Return notes on biases that are one number each, with or without a penalty."""
-    free, penalised = [], []
-    for posterior in case.posteriors:
-        if posterior.is_random:
-            continue
-        prior = posterior.prior()
-        (free if prior is None else penalised).append(f"{posterior.name}")
-    findings = []
-    if free:
-        text = (
-            "The bias is a point estimate: it has no posterior, no prior and no entry in losses. "
-            "That is TFP's default."
-        )
-        cure = "If it should be Bayesian, give bias_posterior_fn and bias_prior_fn."
-        findings.append(
-            Finding("bias-point-estimate", "look", text, ", ".join(dict.fromkeys(free)), cure=cure)
-        )
-    if penalised:
-        text = (
-            "There is a prior but no posterior: the entry in losses is -log p(b) of one number, the "
-            "penalty of a MAP estimate, and no KL. It can be negative."
-        )
-        cure = "Give bias_posterior_fn too, for instance default_mean_field_normal_fn()."
-        names = ", ".join(dict.fromkeys(penalised))
-        findings.append(Finding("bias-penalised", "look", text, names, cure=cure))
-    return findings
+    points = [posterior for posterior in case.posteriors if not posterior.is_random]
+    free = [p.name for p in points if p.prior() is None]
+    penalised = [p.name for p in points if p.prior() is not None]
+    return [*_free(free), *_penalised(penalised)]
+
+
+def _free(names: list[str]) -> list[Finding]:
+    if not names:
+        return []
+    text = (
+        "The bias is a point estimate: it has no posterior, no prior and no entry in losses. That "
+        "is TFP's default."
+    )
+    cure = "If it should be Bayesian, give bias_posterior_fn and bias_prior_fn."
+    layers = ", ".join(dict.fromkeys(names))
+    return [Finding("bias-point-estimate", "look", text, layers, cure=cure)]
+
+
+def _penalised(names: list[str]) -> list[Finding]:
+    if not names:
+        return []
+    text = (
+        "There is a prior but no posterior: the entry in losses is -log p(b) of one number, the "
+        "penalty of a MAP estimate, and no KL. It can be negative."
+    )
+    cure = "Give bias_posterior_fn too, for instance default_mean_field_normal_fn()."
+    layers = ", ".join(dict.fromkeys(names))
+    return [Finding("bias-penalised", "look", text, layers, cure=cure)]

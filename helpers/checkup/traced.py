@@ -16,16 +16,16 @@ def traced_loss(network: Any, batch: Batch) -> float | None:
     if function is None or not hasattr(function, "_list_all_concrete_functions"):
         return None
     concrete = function._list_all_concrete_functions()
-    if not concrete or network.run_eagerly:
+    if not concrete or network._run_eagerly:
         return None
-    spec = concrete[0].structured_input_signature[0][0].element_spec
+    spec = concrete[0].structured_input_signature[0][0]._element_spec
     elements = _elements(spec, batch)
-    data = tf.data.Dataset.from_generator(lambda: iter([elements]), output_signature=spec).repeat()
     eagerly = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(False)
     try:
         network.reset_metrics()
-        logs = function(iter(data))
+        make = tf.data.Dataset.from_generator
+        logs = function(iter(make(lambda: iter([elements]), output_signature=spec).repeat()))
     finally:
         tf.config.run_functions_eagerly(eagerly)
     return float(tf.reduce_sum(logs["loss"]))

@@ -72,7 +72,7 @@ def watching(tape: tf.GradientTape, factor: float = 1.0) -> Iterator[Watch]:
 
 def _patches() -> list[tuple[Any, str, Callable[[Watch, Any], Any]]]:
     """Return every (class, method, maker of the replacement)."""
-    patches = [
+    patches: list[tuple[Any, str, Callable[[Watch, Any], Any]]] = [
         (KERAS_LAYER, "__call__", _noting_calls),
         (KERAS_LAYER, "add_loss", _scaling_losses),
         (tf.GradientTape, "gradient", _noting_targets),
@@ -80,14 +80,14 @@ def _patches() -> list[tuple[Any, str, Callable[[Watch, Any], Any]]]:
     roots = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
     for owner in {cls for root in roots for cls in _family(root)}:
         if "apply_gradients" in owner.__dict__:
-            patches.append((owner, "apply_gradients", _standing_still))
+            patches += [(owner, "apply_gradients", _standing_still)]
     return patches
 
 
-def _family(cls: type) -> set[type]:
+def _family(cls: Any) -> set[Any]:
     """Return a class, its parents and all that inherit from it."""
-    below = {c for child in cls.__subclasses__() for c in _family(child)}
-    return {cls, *(c for c in cls.__mro__ if c is not object), *below}
+    below: set[Any] = {c for child in cls.__subclasses__() for c in _family(child)}
+    return {cls, *(parent for parent in cls.__mro__ if parent is not object), *below}
 
 
 def _noting_calls(watch: Watch, original: Any) -> Any:

@@ -1,0 +1,195 @@
+"""The check-up: no alarm on healthy networks, the right one on each trap, nothing changed."""
+
+import random
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from chapter_text import ROOT
+from checkup_zoo import HEALTHY, INPUTS, LABELS, SICK, USUAL, N, classifier, compiled
+from fixtures.tiny_book import TinyBook
+
+from helpers.checkup import Finding, Report, checkup
+from helpers.checkup.links import PAGES, SITE, link_to
+
+EXACT = 1e-3
+
+
+def examine(case):
+    patient = case.make()
+    report = checkup(
+        patient.network,
+        patient.inputs,
+        patient.targets,
+        num_examples=patient.num_examples,
+        loss=patient.loss,
+        batch_size=patient.batch_size,
+    )
+    return patient, report
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_network_raises_no_alarm(name):
+    _, report = examine(HEALTHY[name])
+    assert report.ok, str(report)
+    assert report.kinds() - USUAL == HEALTHY[name].notes, str(report)
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_trap_is_named(name):
+    case = SICK[name]
+    _, report = examine(case)
+    assert {finding.kind for finding in report.alarms} == case.alarms, str(report)
+    assert {finding.kind for finding in report.notes} - USUAL == case.notes, str(report)
+    (alarm,) = report.alarms
+    if case.layer is not None:
+        assert alarm.layer == case.layer
+    if case.value is not None:
+        assert alarm.value == pytest.approx(case.value, rel=EXACT, abs=1e-12)
+
+
+def state(network):
+    """Everything that a reader could see change."""
+    variables = [*network.variables, *network.optimizer.variables]
+    values = [variable.numpy().tobytes() for variable in variables]
+    losses = [float(entry) for entry in network.losses]
+    numpy = np.random.get_state()[1].tobytes()  # noqa: NPY002 (the reader's own)
+    return values, losses, random.getstate(), numpy
+
+
+def fitted():
+    network = compiled(classifier())
+    network.fit(INPUTS, LABELS, epochs=1, verbose=0)
+    network(INPUTS[:2])
+    return network
+
+
+def failing(inputs, labels):
+    """An objective that fails at its third evaluation."""
+    failing.calls += 1
+    if failing.calls > 3:
+        raise RuntimeError("half way")
+    return tf.reduce_mean(failing.network(inputs)) + sum(failing.network.losses)
+
+
+@pytest.mark.parametrize("loss", [None, failing], ids=["sound", "failing"])
+def test_nothing_is_touched(loss):
+    network = fitted()
+    failing.calls, failing.network = 0, network
+    before = state(network)
+    tf.random.set_seed(5)
+    expected = tf.random.normal([3]).numpy(), tf.random.normal([3]).numpy()
+    tf.random.set_seed(5)
+    first = tf.random.normal([3]).numpy()
+    checkup(network, INPUTS, LABELS, N, loss)
+    assert state(network) == before
+    assert np.array_equal((first, tf.random.normal([3]).numpy()), expected)
+    assert not tf.config.functions_run_eagerly()
+    network.fit(INPUTS, LABELS, epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"num_examples": 0}, ValueError, "num_examples is 0"),
+        ({"batch_size": -1}, ValueError, "batch_size is -1"),
+        ({"inputs": INPUTS[:0], "targets": LABELS[:0]}, ValueError, "at least one"),
+        ({"targets": LABELS[:3]}, ValueError, "the same number"),
+        ({"network": print}, TypeError, "tf_keras model"),
+    ],
+)
+def test_misuse_is_explained(arguments, error, words):
+    given = {"network": classifier(), "inputs": INPUTS, "targets": LABELS, **arguments}
+    with pytest.raises(error, match=re.escape(words)):
+        checkup(**given)
+
+
+def sample():
+    """A report with every verdict and awkward characters."""
+    return Report(
+        [
+            Finding("kl-weight", "right", "Fine & <good>.", "a"),
+            Finding("kl-missing", "wrong", "Long words. " * 30, "b, c", 0.0, 0.1, cure="Do <it>."),
+            Finding("twin-layers", "look", "Same."),
+        ],
+        "Checked: this.",
+    )
+
+
+def test_report_is_sorted_and_counts():
+    report = sample()
+    assert [finding.verdict for finding in report.findings] == ["wrong", "look", "right"]
+    assert not report.ok
+    assert report.kinds() == {"kl-missing", "twin-layers"}
+    assert list(report.table()["kind"]) == ["kl-missing", "twin-layers", "kl-weight"]
+    assert "1 thing wrong, 1 thing to look at, 1 right" in report.headline()
+
+
+def test_report_fits_a_terminal_and_a_notebook():
+    report = sample()
+    lines = [line for line in str(report).splitlines() if "http" not in line]
+    assert max(map(len, lines)) <= 80
+    page = report._repr_html_()
+    assert "&lt;good&gt;" in page
+    assert "<it>" not in page
+    assert page == sample()._repr_html_()
+
+
+def test_report_of_a_network_is_the_same_twice():
+    network = compiled(classifier())
+    network(INPUTS[:1])
+    first, second = (str(checkup(network, INPUTS, LABELS, N)) for _ in range(2))
+    assert first == second
+
+
+def test_nothing_is_printed(capfd):
+    examine(HEALTHY["sequential_flipout"])
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", "")
+
+
+def slug(heading):
+    """The anchor of a heading, as on the site."""
+    text = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return re.sub(r" ", "-", text)
+
+
+def missing_targets(pages):
+    """The pages and anchors that do not exist."""
+    missing = []
+    for target in pages:
+        page, _, anchor = target.partition("#")
+        path = ROOT / "chapters" / f"{page}.md"
+        headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M) if path.exists() else []
+        if not path.exists() or (anchor and anchor not in map(slug, headings)):
+            missing.append(target)
+    return missing
+
+
+def test_every_link_leads_somewhere():
+    assert missing_targets(["14-check-up#no-such-heading", "99-none"]) != []
+    assert missing_targets(PAGES.values()) == []
+    assert link_to("kl-missing").startswith(SITE)
+    assert link_to("unheard-of").endswith("14-check-up.html")
+
+
+def test_links_move_with_the_book(tmp_path):
+    import address
+
+    book = TinyBook(tmp_path / "book")
+    source = (ROOT / "helpers/checkup/links.py").read_text()
+    placed = book.root / "helpers/checkup/links.py"
+    placed.parent.mkdir(parents=True)
+    placed.write_text(
+        re.sub(r'SITE = ".*"', 'SITE = "https://your_account.github.io/tiny-book/"', source)
+    )
+    settings = book.root / "_config.yml"
+    settings.write_text(settings.read_text().replace("your_account/tiny-book", "Ada/kl"))
+    assert address.main(["--root", str(book.root)]) == 0
+    assert 'SITE = "https://ada.github.io/kl/"' in placed.read_text()
+
+
+def test_zoo_is_complete():
+    assert len(HEALTHY) > 25
+    assert {kind for case in SICK.values() for kind in case.alarms} <= set(PAGES)
