@@ -72,12 +72,12 @@ def exact_posterior(
     ValueError
         If shapes do not fit, a value is not finite, or noise or power are not positive.
     """
-    X, t = _check_data(features, targets)
+    X, y = _check_data(features, targets)
     _check_positive(noise_stddev, "noise_stddev")
     _check_positive(likelihood_power, "likelihood_power")
     weight = likelihood_power / noise_stddev**2
     precision = np.eye(X.shape[1]) + weight * X.T @ X
-    return GaussianWeights(np.linalg.solve(precision, weight * X.T @ t), precision)
+    return GaussianWeights(np.linalg.solve(precision, weight * X.T @ y), precision)
 
 
 def log_evidence(features: npt.ArrayLike, targets: npt.ArrayLike, noise_stddev: float) -> float:
@@ -86,13 +86,13 @@ def log_evidence(features: npt.ArrayLike, targets: npt.ArrayLike, noise_stddev: 
     It solves Bayes' rule at the posterior mean m: log p(D) = log p(D|m) + log p(m) − log p(m|D).
     Arguments and errors are those of :func:`exact_posterior`.
     """
-    X, t = _check_data(features, targets)
-    exact = exact_posterior(X, t, noise_stddev)
+    X, y = _check_data(features, targets)
+    exact = exact_posterior(X, y, noise_stddev)
     _, log_det = np.linalg.slogdet(exact.precision)
-    squares = float(np.sum((t - X @ exact.mean) ** 2))
+    squares = float(np.sum((y - X @ exact.mean) ** 2))
     log_prior = -0.5 * (exact.mean @ exact.mean + len(exact.mean) * LOG_2_PI)
     log_posterior = 0.5 * (log_det - len(exact.mean) * LOG_2_PI)
-    return _log_likelihood(squares, len(t), noise_stddev) + float(log_prior - log_posterior)
+    return _log_likelihood(squares, len(y), noise_stddev) + float(log_prior - log_posterior)
 
 
 def best_factorised_gaussian(exact: GaussianWeights) -> FactorisedGaussian:
@@ -133,12 +133,12 @@ def factorised_elbo(
     ValueError
         If the data do not fit or a standard deviation is not positive.
     """
-    X, t = _check_data(features, targets)
+    X, y = _check_data(features, targets)
     _check_positive(noise_stddev, "noise_stddev")
     mean, stddev = np.asarray(posterior.mean, float), np.asarray(posterior.stddev, float)
-    squares = np.sum((t - X @ mean) ** 2) + np.sum(X**2 @ stddev**2)
+    squares = np.sum((y - X @ mean) ** 2) + np.sum(X**2 @ stddev**2)
     kl = float(np.sum(gaussian_kl(mean, stddev)))
-    return _log_likelihood(float(squares), len(t), noise_stddev) - kl
+    return _log_likelihood(float(squares), len(y), noise_stddev) - kl
 
 
 def kl_to_exact(posterior: FactorisedGaussian, exact: GaussianWeights) -> float:
@@ -164,15 +164,15 @@ def _log_likelihood(squares: float, num_examples: int, noise_stddev: float) -> f
 
 
 def _check_data(features: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[Array, Array]:
-    X, t = np.asarray(features, np.float64), np.asarray(targets, np.float64)
-    if X.ndim != 2 or t.shape != X.shape[:1]:
+    X, y = np.asarray(features, np.float64), np.asarray(targets, np.float64)
+    if X.ndim != 2 or y.shape != X.shape[:1]:
         raise ValueError(
-            f"features has shape {X.shape} and targets {t.shape}: pass [examples, inputs] and "
+            f"features has shape {X.shape} and targets {y.shape}: pass [examples, inputs] and "
             "[examples], for instance (442, 10) and (442,)."
         )
-    if not (np.all(np.isfinite(X)) and np.all(np.isfinite(t))):
+    if not (np.all(np.isfinite(X)) and np.all(np.isfinite(y))):
         raise ValueError("features or targets hold NaN or infinite values: remove those examples.")
-    return X, t
+    return X, y
 
 
 def _check_positive(value: float, name: str) -> None:

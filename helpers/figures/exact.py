@@ -71,8 +71,9 @@ def plot_pairs(
     figure.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
     return DescribedFigure(
         figure,
-        "Regions that hold nine tenths of the posterior of two coefficients. The exact one is a "
-        f"slanted ellipse, the factorised one a circle. {'; '.join(sentences)}.",
+        "Regions that hold nine tenths of the posterior of two coefficients. The exact one is an "
+        "ellipse, slanted where the two are correlated, the factorised one a circle. "
+        f"{'; '.join(sentences)}.",
     )
 
 
@@ -110,7 +111,7 @@ def plot_predictive_bands(
     figure.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
     return DescribedFigure(
         figure,
-        "Patients, and the band in which nine tenths of the drawn functions run, for "
+        "Patients, and the band that holds nine tenths of the drawn functions at each input, for "
         f"{len(draws)} methods. Height of the band: {'; '.join(sentences)}.",
     )
 
