@@ -758,3 +758,103 @@ def keras_3_around_tfp():
             return self.first(inputs)
 
     return Patient(Net(), INPUTS, LABELS)
+
+
+@sick("kl-counted-twice", layer="first", value=5 / N)
+def five_passes_in_one_call():
+    class Averaging(tf_keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first = bayesian(CLASSES, "first")
+
+        def call(self, inputs):
+            return tf.reduce_mean(tf.stack([self.first(inputs) for _ in range(5)]), axis=0)
+
+    return Patient(compiled(Averaging()), INPUTS, LABELS)
+
+
+@sick("no-likelihood", value=-1.0)
+def log_likelihood_without_minus():
+    network = classifier(by=1)
+
+    def objective(inputs, labels):
+        return -mean_nll(network, inputs, labels) + sum(network.losses) / N
+
+    return Patient(network, INPUTS, LABELS, objective)
+
+
+@sick("kl-frozen-at-trace", layer="first, second")
+def weight_changed_after_fit():
+    weight = {"beta": 0.0}
+    kl = {"kernel_divergence_fn": lambda q, p, _: weight["beta"] * tfd.kl_divergence(q, p) / N}
+    network = compiled(classifier(**kl))
+    network.fit(INPUTS, LABELS, epochs=1, verbose=0)
+    weight["beta"] = 1.0
+    return Patient(network, INPUTS, LABELS)
+
+
+def autoencoder(regulariser=None, add_loss=None):
+    """A small variational autoencoder of TFP's layers."""
+    size = tfpl.IndependentNormal.params_size(2)
+    encoder = [
+        layers.Dense(size, name="parameters"),
+        tfpl.IndependentNormal(2, activity_regularizer=regulariser, name="code"),
+    ]
+    network = tf_keras.Sequential(
+        [
+            *encoder,
+            *([] if add_loss is None else [add_loss]),
+            layers.Dense(2 * FEATURES),
+            tfpl.IndependentNormal(FEATURES),
+        ]
+    )
+    return Patient(compiled(network, minus_log_prob), INPUTS, INPUTS)
+
+
+def standard_code():
+    """The prior of the code."""
+    return tfd.Independent(tfd.Normal(tf.zeros(2), 1.0), 1)
+
+
+@healthy()
+def autoencoder_with_added_loss():
+    return autoencoder(add_loss=tfpl.KLDivergenceAddLoss(standard_code(), name="kl"))
+
+
+@sick("kl-counted-twice", layer="code")
+def autoencoder_with_regulariser():
+    return autoencoder(tfpl.KLDivergenceRegularizer(standard_code(), use_exact_kl=True))
+
+
+@sick("kl-wrong-count", layer="kl")
+def autoencoder_with_summed_kl():
+    layer = tfpl.KLDivergenceAddLoss(standard_code(), use_exact_kl=True, name="kl")
+    return autoencoder(add_loss=layer)
+
+
+@healthy()
+def two_outputs():
+    inputs = layers.Input((FEATURES,))
+    hidden = bayesian(8, "first", activation="relu")(inputs)
+    outputs = [bayesian(CLASSES, "second")(hidden), bayesian(CLASSES, "third")(hidden)]
+    network = compiled(tf_keras.Model(inputs, outputs), [CROSS_ENTROPY, CROSS_ENTROPY])
+    return Patient(network, INPUTS, [LABELS, LABELS])
+
+
+@healthy()
+def hand_written_layer():
+    class ByBackprop(layers.Layer):
+        def build(self, shape):
+            size = (shape[-1], CLASSES)
+            normal = tf_keras.initializers.RandomNormal(stddev=0.1, seed=1)
+            self.kernel_mu = self.add_weight("kernel_mu", size, initializer=normal)
+            self.kernel_rho = self.add_weight("kernel_rho", size, initializer=normal)
+
+        def call(self, inputs):
+            q = tfd.Normal(self.kernel_mu, tf.nn.softplus(self.kernel_rho))
+            weights = self.kernel_mu + q.scale * tf.random.normal(self.kernel_mu.shape)
+            log_ratio = q.log_prob(weights) - tfd.Normal(0.0, 1.0).log_prob(weights)
+            self.add_loss(tf.reduce_sum(log_ratio) / N)
+            return inputs @ weights
+
+    return Patient(compiled(tf_keras.Sequential([ByBackprop()])), INPUTS, LABELS)

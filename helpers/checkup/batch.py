@@ -56,12 +56,18 @@ def take_batch(inputs: Any, targets: Any, batch_size: int | None) -> Batch:
     return _mapped(lambda array: _tensor(array[rows]), data)
 
 
+def count_rows(inputs: Any) -> int:
+    """Return the number of examples."""
+    return len(tf.nest.flatten(_arrays(inputs))[0])
+
+
 def _arrays(data: Any) -> Any:
     """Return a structure of arrays; lists of numbers and data frames become arrays."""
-    if isinstance(data, (dict, tuple)):
-        return tf.nest.map_structure(_array, data)
-    if isinstance(data, list) and data and not np.isscalar(data[0]) and len(np.shape(data[0])) > 1:
-        return [_array(item) for item in data]
+    if isinstance(data, dict):
+        return {name: _arrays(part) for name, part in data.items()}
+    several = isinstance(data, (tuple, list)) and any(hasattr(part, "shape") for part in data)
+    if several and not all(np.ndim(part) == 0 for part in data):
+        return type(data)(_arrays(part) for part in data)
     return _array(data)
 
 

@@ -52,14 +52,21 @@ def _reaches_outputs(case: Case, scales: list[Any]) -> bool:
         for variable in scales:
             tape.watch(variable)
         outputs = case.network(case.batch.inputs, training=True)
-        total = tf.add_n([_sum(x) for x in tf.nest.flatten(outputs)])
+        parts = [outputs] if hasattr(outputs, "log_prob") else tf.nest.flatten(outputs)
+        total = tf.add_n([_sum(part) for part in parts])
     return any(gradient is not None for gradient in tape.gradient(total, scales))
 
 
 def _sum(output: Any) -> Any:
-    if hasattr(output, "mean") and hasattr(output, "log_prob"):
-        return tf.reduce_sum(tf.convert_to_tensor(output)) + tf.reduce_sum(output.log_prob(0.5))
-    return tf.reduce_sum(tf.cast(output, tf.float32))
+    """Return a number that depends on all that a tensor or a distribution holds."""
+    if not hasattr(output, "log_prob"):
+        return tf.reduce_sum(tf.cast(output, tf.float32))
+    try:
+        value = tf.convert_to_tensor(output)
+    except (TypeError, ValueError):  # a distribution that is no tensor as well
+        value = output.sample()
+    log_prob = tf.reduce_sum(output.log_prob(tf.stop_gradient(value)))
+    return tf.cast(log_prob, tf.float32) + tf.reduce_sum(tf.cast(value, tf.float32))
 
 
 def check_frozen(case: Case) -> list[Finding]:

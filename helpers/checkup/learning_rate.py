@@ -17,7 +17,7 @@ from helpers.checkup.report import Finding, Sureness, Verdict
 
 def check_learning_rate(case: Case) -> list[Finding]:
     """Return a finding if an optimizer runs at its class's default learning rate."""
-    findings = []
+    findings: list[Finding] = []
     roots = (case.network, case.patient.loss)
     for optimizer in reachable(*roots):
         if not isinstance(optimizer, tf_keras.optimizers.Optimizer):
@@ -25,7 +25,8 @@ def check_learning_rate(case: Case) -> list[Finding]:
         rate = optimizer._learning_rate
         rate = float(rate.numpy()) if hasattr(rate, "numpy") else None
         if rate is not None and abs(rate - _default(type(optimizer))) < 1e-9:
-            findings.append(_judge(type(optimizer).__name__, rate))
+            found = _judge(type(optimizer).__name__, rate)
+            findings += [] if found is None else [found]
     return findings[:1]
 
 
@@ -34,7 +35,7 @@ def _default(cls: Any) -> float:
     return float(default) if isinstance(default, (int, float)) else float("nan")
 
 
-def _judge(name: str, rate: float) -> Finding:
+def _judge(name: str, rate: float) -> Finding | None:
     ignored, others = _written(name)
     cure = f"Write {name}(learning_rate=...)."
     if ignored and rate not in ignored:
@@ -46,6 +47,8 @@ def _judge(name: str, rate: float) -> Finding:
         verdict: Verdict = "look" if others else "wrong"
         sure: Sureness = "possible" if others else "likely"
         return Finding("learning-rate-ignored", verdict, text, None, rate, ignored[-1], sure, cure)
+    if not ignored and _sources():
+        return None
     text = f"{name} runs at its default learning rate, {rate:g}. An old lr= would be ignored."
     return Finding("learning-rate-default", "look", text, None, rate, None, "possible", cure)
 
@@ -89,7 +92,7 @@ def _sources() -> list[str]:
         if f.endswith(".py") and not f.startswith(own) and not _is_library(f)
     ]
     texts = cells + [pathlib.Path(f).read_text("utf-8", "replace") for f in outside]
-    return [text for text in texts if "lr" in text and _parses(text)]
+    return [text for text in texts if "optimizer" in text.lower() and _parses(text)]
 
 
 def _is_library(path: str) -> bool:

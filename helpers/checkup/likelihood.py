@@ -37,10 +37,25 @@ def check_likelihood(case: Case) -> list[Finding]:
         text = "The outputs are logits, but the loss takes them for probabilities."
         cure = "Use from_logits=True, or give the last layer a softmax."
         return [Finding("no-likelihood", "wrong", text, sure="measured", cure=cure)]
+    if data.slope < 0:
+        return _negated(case)
     if data.name in ("", "squared error", "absolute error"):
         return []
     text = f"The data term is a negative log-likelihood ({data.name})."
     return [Finding("likelihood", "right", text)]
+
+
+def _negated(case: Case) -> list[Finding]:
+    """Judge a data term that grows with the likelihood."""
+    if all(weight.weight < 0 for weight in case.weights):
+        text = "This is an ELBO, which grows with the fit: minimise its negative."
+        return [Finding("likelihood", "look", text, None, -1.0, 1.0)]
+    text = (
+        "The data term has the wrong sign: it is the log-likelihood itself, so that minimising it "
+        "makes the fit worse."
+    )
+    cure = "Minimise -log_prob."
+    return [Finding("no-likelihood", "wrong", text, None, -1.0, 1.0, "measured", cure)]
 
 
 CURE = (

@@ -14,6 +14,7 @@ SCALE_NAMES = (
     *("rho", "untransformed_scale", "log_sigma", "logsigma", "log_scale", "raw_scale"),
     *("unconstrained_scale", "log_std", "logstd", "log_stddev", "sigma", "scale_raw"),
 )
+MEAN_NAMES = ("mu", "loc", "mean")
 VARIANCE_NAMES = ("log_var", "logvar", "log_variance")
 
 
@@ -144,6 +145,8 @@ def _of_variables(layer: Any) -> list[Posterior]:
     exponents = []
     for variable in own:
         name = variable.name.split("/")[-1].split(":")[0].lower()
+        if not _has_mean(variable, own):
+            continue
         if any(word in name for word in VARIANCE_NAMES):
             exponents.append((variable, 0.5))
         elif any(word in name for word in SCALE_NAMES):
@@ -151,6 +154,14 @@ def _of_variables(layer: Any) -> list[Posterior]:
     if not exponents or len(own) < 2:
         return []
     return [Posterior(layer, "weights", None, lambda: None, own, tuple(exponents))]
+
+
+def _has_mean(variable: Any, own: list[Any]) -> bool:
+    """Whether the layer has another variable of that shape, which may hold the means."""
+    others = [v for v in own if v is not variable and v.shape == variable.shape]
+    return variable.shape.rank > 0 and any(
+        word in v.name.lower() for v in others for word in MEAN_NAMES
+    )
 
 
 def _constant(value: Any) -> Callable[[], Any]:

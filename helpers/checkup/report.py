@@ -160,6 +160,7 @@ def _wrapped(text: str, indent: str, further: str | None = None) -> list[str]:
         initial_indent=indent,
         subsequent_indent=indent if further is None else further,
         break_on_hyphens=False,
+        break_long_words=False,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from helpers.checkup.batch import Batch, take_batch
+from helpers.checkup.batch import Batch, count_rows, take_batch
 from helpers.checkup.case import Patient
 from helpers.checkup.examine import examine
 from helpers.checkup.failures import cannot_run
@@ -26,8 +26,8 @@ def checkup(
     """Check how a network with Bayesian layers is trained, and leave it as it was.
 
     The network, its gradients and its loss are run on a few rows of the data. All variables, the
-    optimizer, ``losses`` and the random generators are afterwards what they were; only a network
-    that was not built yet is built.
+    optimizer, ``losses`` and the random generators are afterwards what they were. Only a network
+    that was not built yet is built, which draws its initial weights as a first call does.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def checkup(
     batch = take_batch(inputs, targets, batch_size)
     if is_keras_3(network):
         return Report(check_keras_3(network))
-    num_inputs = len(tf.nest.flatten(inputs)[0])
+    num_inputs = count_rows(inputs)
     numbers = (num_examples or num_inputs, num_examples is None, batch_size, num_inputs)
     try:
         _build(network, batch)

@@ -32,8 +32,8 @@ def check_twins(case: Case) -> list[Finding]:
         "one initialiser to all layers, so seeds and ensemble members start alike too."
     )
     cure = (
-        "Give each layer kernel_posterior_fn=tfp.layers.default_mean_field_normal_fn("
-        "loc_initializer=tf_keras.initializers.RandomNormal(stddev=0.1), ...)."
+        "Give each layer a kernel_posterior_fn of its own, tfp.layers.default_mean_field_normal_fn("
+        " loc_initializer=tf_keras.initializers.RandomNormal(stddev=0.1), ...)."
     )
     return [Finding("twin-layers", "look", text, ", ".join(twins), number, 0, "measured", cure)]
 

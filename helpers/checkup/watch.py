@@ -92,7 +92,7 @@ def _family(cls: Any) -> set[Any]:
 
 def _noting_calls(watch: Watch, original: Any) -> Any:
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        symbolic = any(isinstance(x, KerasTensor) for x in tf.nest.flatten(args))
+        symbolic = any(isinstance(x, KerasTensor) for x in _leaves(args))
         place = len(watch.called)
         if not symbolic:
             watch.called.append((self, None))
@@ -102,6 +102,14 @@ def _noting_calls(watch: Watch, original: Any) -> Any:
         return outputs
 
     return __call__
+
+
+def _leaves(structure: Any) -> list[Any]:
+    if isinstance(structure, (list, tuple)):
+        return [leaf for part in structure for leaf in _leaves(part)]
+    if isinstance(structure, dict):
+        return [leaf for part in structure.values() for leaf in _leaves(part)]
+    return [structure]
 
 
 def _scaling_losses(watch: Watch, original: Any) -> Any:
