@@ -51,13 +51,19 @@ def check_answer(
         return Verdict(False, "No answer yet: replace `None` by yours and run the cell again.")
     value = float(answer)
     if np.isclose(value, expected, rtol=tolerance, atol=1e-9):
-        return Verdict(True, f"Right: {value:,.4g} {unit}.")
+        return Verdict(True, f"Right: {_shown(value)} {unit}.")
     for hint, wrong in (mistakes or {}).items():
         if np.isclose(value, wrong, rtol=tolerance, atol=1e-9):
-            return Verdict(False, f"Not yet: {value:,.4g} {unit}. {hint}")
+            return Verdict(False, f"Not yet: {_shown(value)} {unit}. {hint}")
     if np.isnan(value):
         return Verdict(
             False, "Not yet: this is not a number (NaN). Look for 0/0 or log of 0 or less."
         )
     direction = "too high" if value > expected else "too low"
-    return Verdict(False, f"Not yet: {value:,.4g} {unit} is {direction}.")
+    return Verdict(False, f"Not yet: {_shown(value)} {unit} is {direction}.")
+
+
+def _shown(value: float) -> str:
+    """Return a number as a reader writes it: whole and large ones without an exponent."""
+    whole = np.isfinite(value) and (value == round(value) or abs(value) >= 10_000)
+    return f"{value:,.0f}" if whole else f"{value:,.4g}"

@@ -61,3 +61,11 @@ def test_a_notebook_shows_a_mark_and_the_sentence():
     assert right._repr_markdown_() == f"✓ {right.text}"
     assert wrong._repr_markdown_() == f"✏️ {wrong.text}"
     assert repr(right) == right.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [(10_320_000, "10,320,000"), (20_034.4, "20,034"), (3.0, "3"), (0.123456, "0.1235")],
+)
+def test_numbers_are_written_without_exponents(answer, shown):
+    assert check_answer(answer, answer).text == f"Right: {shown} nats."
