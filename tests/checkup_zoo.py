@@ -589,7 +589,7 @@ def losses_read_before_the_call():
     return Patient(network, INPUTS, LABELS, objective)
 
 
-@sick("kl-frozen-at-trace", layer="first, second")
+@sick("kl-stale", layer="first, second")
 def kl_taken_once():
     network = classifier(by=1)
     network(INPUTS[:1])
@@ -858,3 +858,35 @@ def hand_written_layer():
             return inputs @ weights
 
     return Patient(compiled(tf_keras.Sequential([ByBackprop()])), INPUTS, LABELS)
+
+
+@sick("kl-frozen-at-trace", layer="first, second")
+def weight_changed_after_trace():
+    network, weight = classifier(by=1), {"beta": 0.0}
+
+    @tf.function
+    def objective(inputs, labels):
+        return mean_nll(network, inputs, labels) + weight["beta"] * sum(network.losses) / N
+
+    objective(INPUTS[:32], LABELS[:32])
+    weight["beta"] = 1.0
+    return Patient(network, INPUTS, LABELS, objective)
+
+
+@healthy()
+def learned_noise_in_the_model():
+    class Noisy(tf_keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first = bayesian(1, "first")
+            self.log_sigma = tf.Variable(-1.0, name="log_sigma")
+
+        def call(self, inputs):
+            return tfd.Normal(self.first(inputs), tf.exp(self.log_sigma))
+
+    network = Noisy()
+
+    def objective(inputs, responses):
+        return -tf.reduce_mean(network(inputs).log_prob(responses)) + sum(network.losses)
+
+    return Patient(network, INPUTS, RESPONSES, objective)

@@ -29,9 +29,10 @@ class Batch(NamedTuple):
         rolled = _mapped(lambda array: tf.roll(array, steps, axis=0), Batch(self.targets))
         return Batch(self.inputs, rolled.inputs)
 
-    def first(self, rows: int) -> "Batch":
-        """Return the first rows."""
-        return _mapped(lambda array: array[:rows], self)
+    def with_rows(self, rows: int) -> "Batch":
+        """Return that many rows, repeated if there are fewer."""
+        places = [place % self.size for place in range(rows)]
+        return _mapped(lambda array: tf.gather(array, places), self)
 
 
 def take_batch(inputs: Any, targets: Any, batch_size: int | None) -> Batch:

@@ -12,6 +12,7 @@ from helpers.checkup.gradients import check_frozen, check_scale_gradients, check
 from helpers.checkup.kl_verdict import check_shapes_and_weights
 from helpers.checkup.kl_weight import (
     differs_from_traced,
+    differs_when_compiled,
     lags_behind,
     measure_kl_weights,
     weight_variable,
@@ -21,7 +22,7 @@ from helpers.checkup.likelihood import check_likelihood
 from helpers.checkup.objective import evaluate
 from helpers.checkup.posteriors import find_posteriors
 from helpers.checkup.report import Finding
-from helpers.checkup.small_scales import small_scales
+from helpers.checkup.small_scales import SmallScale, small_scales
 from helpers.checkup.spread import check_spread
 from helpers.checkup.starts import check_biases, check_twins
 from helpers.checkup.state import untouched
@@ -59,17 +60,19 @@ def _measured(patient: Patient, called: list[tuple[Any, Any]]) -> Case:
         data = measure_data_term(network, objective, batch)
         roots = (network, patient.loss)
         scalar = weight_variable(objective, batch, small, weights, roots)
-        traced = _differs(patient)
+        traced = _differs(patient, small)
     lags = any(w.is_unfelt for w in weights) and lags_behind(objective, batch, posteriors)
     return Case(patient, runs, variables, posteriors, weights, data, scalar, lags, traced)
 
 
-def _differs(patient: Patient) -> bool:
-    """Whether the compiled step of ``fit`` weighs the KL in another way."""
-    network = patient.network
-    with untouched(network):
+def _differs(patient: Patient, small: list[SmallScale]) -> bool:
+    """Whether what was compiled, by ``fit`` or the reader, weighs the KL in another way."""
+    network, objective, batch = patient.network, patient.objective, patient.batch
+    with untouched(network, patient.loss):
         try:
-            return differs_from_traced(network, patient.objective, patient.batch)
+            if objective.kind == "own":
+                return differs_when_compiled(objective, patient.loss, batch, small)
+            return differs_from_traced(network, objective, batch)
         except Exception:  # noqa: BLE001 (a compiled step that cannot be fed)
             return False
 

@@ -153,8 +153,8 @@ def _missing(weight: KLWeight, case: Case) -> Diagnosis:
     else:
         reason = "The layer adds its KL to losses, but what you minimise does not feel it."
         cure = (
-            "Add sum(network.losses) / N after the forward pass, inside the tape, and read it anew "
-            "at every step."
+            "Add sum(network.losses) / N after the forward pass, inside the tape, as a tensor (no "
+            "float(), no .numpy()), and read it anew at every step."
         )
     text = f"The KL has no weight in what is minimised, so nothing holds the posterior. {reason}"
     return Diagnosis("kl-missing", "wrong", text, cure, value=0.0, expected=_target(case))
@@ -162,8 +162,8 @@ def _missing(weight: KLWeight, case: Case) -> Diagnosis:
 
 def _frozen(case: Case) -> Finding:
     text = (
-        "fit has compiled this network with another weight of the KL than its code has now: a "
-        "number of Python was changed after the first fit, which the compiled step does not see."
+        "What fit (or tf.function) has compiled weighs the KL differently from the code as it is "
+        "now: a number of Python was changed since, which the compiled step does not see."
     )
     cure = "Keep the weight in a tf.Variable and assign to it, or compile again."
     names = ", ".join(dict.fromkeys(w.posterior.name for w in case.weights))
@@ -196,7 +196,7 @@ def _outdated(case: Case) -> Diagnosis:
         f"The objective holds a constant of {case.data.intercept:,.4g} beside the data term, "
         "which no variable moves: a KL that was computed once. It gives no gradient."
     )
-    return Diagnosis("kl-frozen-at-trace", "wrong", text, cure, value=0.0, expected=_target(case))
+    return Diagnosis("kl-stale", "wrong", text, cure, value=0.0, expected=_target(case))
 
 
 def _target(case: Case) -> float:
@@ -337,9 +337,7 @@ def _counted_often(ratio: float, weight: KLWeight, case: Case) -> Diagnosis | No
         text += f" The layer puts {weight.entries} entries into losses in one pass"
         text += f", since it is called {weight.calls} times." if weight.calls > 1 else "."
     elif max(weight.shares, default=0) > 1.5:
-        text += (
-            " What is minimised adds each entry of losses more than once: fit does it by itself."
-        )
+        text += " losses is added in more than one place; fit adds it by itself."
     cure = "Add every KL once: read losses in one place, and divide by the number of calls."
     return Diagnosis(
         "kl-counted-twice",

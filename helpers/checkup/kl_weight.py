@@ -12,7 +12,7 @@ from helpers.checkup.objective import Evaluation, Objective, evaluate
 from helpers.checkup.posteriors import Posterior
 from helpers.checkup.reachable import reachable
 from helpers.checkup.small_scales import SmallScale, small_scales
-from helpers.checkup.traced import traced_loss
+from helpers.checkup.traced import traced_loss, traced_rows
 
 SEEDS = (1, 2)
 MOST_SCALARS = 4
@@ -119,11 +119,12 @@ def weight_variable(
 
 
 def _scalars(roots: tuple[Any, ...]) -> list[Any]:
-    """Return the scalar floating variables that are no optimizer's and no metric's."""
+    """Return the scalar variables that are no optimizer's, no metric's and not trained."""
     found = list(reachable(*roots))
+    trained = {id(v) for v in getattr(roots[0], "trainable_variables", ())}
     owners = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
     owned = [x for x in found if isinstance(x, (*owners, tf_keras.metrics.Metric))]
-    taken = {id(v) for v in reachable(*owned) if isinstance(v, tf.Variable)}
+    taken = trained | {id(v) for v in reachable(*owned) if isinstance(v, tf.Variable)}
     variables = [x for x in found if isinstance(x, tf.Variable) and id(x) not in taken]
     return [v for v in variables if v.shape.rank == 0 and v.dtype.is_floating][:MOST_SCALARS]
 
@@ -134,6 +135,24 @@ def lags_behind(objective: Objective, batch: Batch, posteriors: list[Any]) -> bo
     with small_scales(posteriors):
         first, second = (evaluate(objective, batch, repeatable=True).value for _ in range(2))
     return bool(abs(first - second) > 1e-4 * (abs(first) + abs(second)))
+
+
+def differs_when_compiled(
+    objective: Objective, function: Any, batch: Batch, small: list[SmallScale]
+) -> bool:
+    """Whether a tf.function of the reader's, as it was traced, weighs the KL differently."""
+    rows = traced_rows(function)
+    if rows is None or not small:
+        return False
+    fitted = batch.with_rows(rows or batch.size)
+    now = evaluate(objective, fitted, small[0].posterior.variables)
+    tf.config.run_functions_eagerly(False)
+    try:
+        then = evaluate(objective, fitted, small[0].posterior.variables)
+    finally:
+        tf.config.run_functions_eagerly(True)
+    weights = [small[0].weight(run.gradients) for run in (now, then)]
+    return bool(abs(weights[0] - weights[1]) > 0.02 * max(map(abs, weights)) + 1e-8)
 
 
 def differs_from_traced(network: Any, objective: Objective, batch: Batch) -> bool:

@@ -31,6 +31,22 @@ def traced_loss(network: Any, batch: Batch) -> float | None:
     return float(tf.reduce_sum(logs["loss"]))
 
 
+def traced_rows(function: Any) -> int | None:
+    """Return the rows of the batch for which a tf.function was traced, 0 if any number will do.
+
+    None if it is no tf.function, or was never called.
+    """
+    if not hasattr(function, "_list_all_concrete_functions"):
+        return None
+    concrete = function._list_all_concrete_functions()
+    if not concrete:
+        return None
+    leaves = tf.nest.flatten(concrete[0].structured_input_signature[0])
+    shapes = [leaf.shape for leaf in leaves if isinstance(leaf, tf.TensorSpec)]
+    rows = [shape[0] for shape in shapes if shape.rank]
+    return (rows[0] or 0) if rows else None
+
+
 def _elements(spec: Any, batch: Batch) -> Any:
     """Return inputs and targets in the structure, types and number of rows of the signature."""
     given = tf.nest.flatten(batch.inputs) + tf.nest.flatten(batch.targets)
