@@ -24,7 +24,7 @@ def plot_slopes(slopes: pd.DataFrame) -> DescribedFigure:
         axis.plot(column.index, column, marker=marker, markersize=5, color=colour, label=name)
     axis.set_xscale("log")
     axis.set_xlabel("standard deviation σ of every weight")
-    axis.set_ylabel("minus the slope along log σ, times N")
+    axis.set_ylabel("− slope along log σ, times N")
     axis.set_ylim(-0.6, 2.9)
     axis.yaxis.set_major_locator(matplotlib.ticker.MultipleLocator(1))
     axis.legend(ncols=2, loc="upper left")
