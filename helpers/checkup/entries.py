@@ -80,7 +80,7 @@ def _broadcast(case: Case, weight: KLWeight, q: Any, p: Any) -> Finding | None:
     unit = weight.weight / max(sum(weight.shares), 1e-12) if sum(weight.shares) else 1.0
     entry = float(entries.sum()) / (unit * len(entries)) if unit else float("nan")
     kl, error = _drawn_kl(q, p)
-    if not np.isfinite(entry) or abs(entry - kl) < 8 * error + 0.05 * abs(kl):
+    if not np.isfinite(entry) or abs(entry - kl) < 3.5 * error + 0.05 * abs(kl):
         return None
     text = (
         f"Posterior and prior have different shapes: batch {q.batch_shape} and event "

@@ -6,6 +6,11 @@ from helpers.checkup.report import Finding
 
 CAUSES = (
     (
+        "AddN",
+        "kernel_divergence_fn must return one number: wrap the distributions in tfd.Independent, "
+        "or take tf.reduce_sum.",
+    ),
+    (
         "registered for",
         "There is no closed form of this KL. Draw it: w = q.sample(); "
         "q.log_prob(w) - p.log_prob(w), with posterior and prior as one event each.",

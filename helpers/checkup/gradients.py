@@ -19,8 +19,8 @@ def check_scale_gradients(case: Case) -> list[Finding]:
     stuck = []
     for posterior in case.posteriors:
         if posterior.is_random:
-            scales = _scale_variables(posterior)
-            if not scales or not _reaches_outputs(case, scales):
+            scales = scale_variables(posterior)
+            if not scales or not reaches_outputs(case, scales):
                 stuck.append(posterior.name)
     return _stuck(stuck)
 
@@ -41,13 +41,17 @@ def _stuck(names: list[str]) -> list[Finding]:
     return [Finding("no-scale-gradient", "wrong", text, layers, 0.0, None, "measured", cure)]
 
 
-def _scale_variables(posterior: Posterior) -> list[Any]:
+def scale_variables(posterior: Posterior) -> list[Any]:
+    """Return the variables that the entropy of the posterior depends on."""
     _, slopes = posterior.entropy_gradients()
     pairs = zip(posterior.variables, slopes, strict=True)
     return [variable for variable, slope in pairs if np.any(slope)]
 
 
-def _reaches_outputs(case: Case, scales: list[Any]) -> bool:
+def reaches_outputs(case: Case, scales: list[Any]) -> bool:
+    """Whether the network's outputs depend on any of the variables."""
+    if not scales:
+        return False
     with tf.GradientTape() as tape:
         for variable in scales:
             tape.watch(variable)
@@ -75,7 +79,7 @@ def check_frozen(case: Case) -> list[Finding]:
     trained = {id(v) for v in getattr(case.network, "trainable_variables", ())}
     for weight in case.weights:
         posterior = weight.posterior
-        scales = _scale_variables(posterior)
+        scales = scale_variables(posterior)
         if scales and weight.weight > 0 and not any(id(v) in trained for v in scales):
             names.append(posterior.name)
     if not names:

@@ -9,6 +9,7 @@ import numpy as np
 
 from helpers.checkup.case import Case
 from helpers.checkup.entries import SHAPE_CURE, check_shapes, differing_shapes
+from helpers.checkup.gradients import reaches_outputs, scale_variables
 from helpers.checkup.kl_weight import KLWeight
 from helpers.checkup.report import Finding, Sureness, Verdict
 
@@ -68,8 +69,8 @@ def _judged(weights: list[KLWeight], case: Case) -> list[Finding]:
     """Return one finding for each different fate of a KL, naming the layers that share it."""
     groups: dict[Diagnosis, list[str]] = {}
     for weight in _snapped(weights):
-        if np.isfinite(weight.weight):
-            found = diagnose(weight, case)
+        if np.isfinite(weight.weight) and not _without_scale(weight, case):
+            found = _of_part(diagnose(weight, case), weight)
             if found.verdict == "wrong" and weight.entries and differing_shapes(weight.posterior):
                 found = _broadcast(found)
             groups.setdefault(found, []).append(weight.posterior.name)
@@ -86,6 +87,24 @@ def _judged(weights: list[KLWeight], case: Case) -> list[Finding]:
         )
         for d, names in groups.items()
     ]
+
+
+def _without_scale(weight: KLWeight, case: Case) -> bool:
+    """Whether the KL is felt, but not through a scale that any data could shape."""
+    felt = any(weight.shares) and _is_zero(weight, case)
+    return felt and not reaches_outputs(case, scale_variables(weight.posterior))
+
+
+def _of_part(found: Diagnosis, weight: KLWeight) -> Diagnosis:
+    """Say in the words of the bias what concerns a bias."""
+    if weight.posterior.part != "bias" or found.verdict == "right":
+        return found
+    cure = found.cure.replace("kernel_divergence_fn", "bias_divergence_fn")
+    text = f"This is about the bias. {found.message}"
+    if found.kind == "kl-missing" and weight.posterior.prior() is None:
+        text = "The bias has a posterior but no prior, so it has no KL and nothing holds it."
+        cure = "Give bias_prior_fn too, for instance tfp.layers.default_multivariate_normal_fn."
+    return dataclasses.replace(found, message=text, cure=cure)
 
 
 def _snapped(weights: list[KLWeight]) -> list[KLWeight]:

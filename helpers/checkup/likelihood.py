@@ -60,15 +60,15 @@ def _negated(case: Case) -> list[Finding]:
 
 CURE = (
     "Give the network a distribution as output, or write -tfd.Normal(outputs, noise).log_prob(y), "
-    "with a noise that you choose or learn."
+    "with a noise that you choose or learn; for classes, the cross-entropy."
 )
 
 
 def _squared(sure: Sureness) -> Finding:
     text = (
         "The data term is the mean squared error. As a likelihood that is a Gaussian whose noise "
-        "has variance 1/2, whatever the unit of the targets, so the balance with the KL is an "
-        "accident."
+        "has variance 1/2 (C/2 for C output columns, whose mean Keras takes), whatever the unit of "
+        "the targets, so the balance with the KL is an accident."
     )
     return Finding("no-likelihood", "wrong", text, None, 0.5, None, sure, CURE)
 
@@ -86,9 +86,9 @@ def _loss_name(case: Case) -> str:
     if case.objective.kind == "fit":
         loss = getattr(case.network, "loss", None)
     if isinstance(loss, str):
-        return loss.lower()
+        return loss.lower().removesuffix("_loss")
     name: Any = getattr(loss, "name", None) or getattr(loss, "__name__", "")
     known = type(loss).__module__.startswith(("tf_keras", "keras")) or getattr(
         loss, "__module__", ""
     ).startswith(("tf_keras", "keras"))
-    return str(name).lower() if known else ""
+    return str(name).lower().removesuffix("_loss") if known else ""

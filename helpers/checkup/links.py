@@ -22,6 +22,7 @@ PAGES = {
     "wrong-shape": "08-priors#where-it-breaks-priors-of-the-wrong-shape",
     "trainable-prior": "08-priors#a-prior-that-learns",
     "bias-point-estimate": "02-inspecting-losses#the-bias-that-has-no-entry",
+    "point-estimate": "08-priors#three-settings-of-the-bias-and-a-fourth",
     "bias-penalised": "02-inspecting-losses#the-bias-that-has-no-entry",
     "twin-layers": "02-inspecting-losses#a-trap-default-layers-start-as-twins",
     "collapsed-onto-prior": "09-prior-strength#collapse-in-both-directions",

@@ -88,8 +88,12 @@ def _check_arguments(network: Any, num_examples: int | None, batch_size: int | N
             "a tf_keras.Sequential."
         )
     for name, value in (("num_examples", num_examples), ("batch_size", batch_size)):
-        if value is not None and (int(value) != value or value < 1):
-            raise ValueError(f"{name} is {value}: give a whole number of at least 1.")
+        if value is not None and not _is_count(value):
+            raise ValueError(f"{name} is {value!r}: give a whole number of at least 1.")
+
+
+def _is_count(value: Any) -> bool:
+    return not isinstance(value, str) and int(value) == value and value >= 1
 
 
 def _build(network: Any, batch: Batch) -> None:

@@ -45,10 +45,24 @@ def _means(posterior: Posterior) -> npt.NDArray[np.float32]:
 
 def check_biases(case: Case) -> list[Finding]:
     """Return notes on biases that are one number each, with or without a penalty."""
-    points = [posterior for posterior in case.posteriors if not posterior.is_random]
+    every = [posterior for posterior in case.posteriors if not posterior.is_random]
+    points = [p for p in every if p.part == "bias"]
+    kernels = [p.name for p in every if p.part != "bias"]
     free = [p.name for p in points if p.prior() is None]
     penalised = [p.name for p in points if p.prior() is not None]
-    return [*_free(free), *_penalised(penalised)]
+    return [*_free(free), *_penalised(penalised), *_points(kernels)]
+
+
+def _points(names: list[str]) -> list[Finding]:
+    if not names:
+        return []
+    text = (
+        "All weights are point estimates: the posterior of the kernel is one number each, and the "
+        "entry in losses is -log p(w), a MAP penalty, no KL. Nothing here is Bayesian."
+    )
+    cure = "Leave is_singular=True to biases; default_mean_field_normal_fn() has a spread."
+    layers = ", ".join(dict.fromkeys(names))
+    return [Finding("point-estimate", "look", text, layers, cure=cure)]
 
 
 def _free(names: list[str]) -> list[Finding]:
