@@ -10,7 +10,6 @@ ABSOLUTE = {
     "mae",
     "mean_absolute_error",
     "meanabsoluteerror",
-    "mape",
     "huber",
     "log_cosh",
     "logcosh",
