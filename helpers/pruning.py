@@ -12,7 +12,7 @@ NO_NOISE = -14.0  # untransformed scale of a removed weight: σ = softplus(−14
 
 
 def signal_to_noise(neural_net: tf_keras.layers.Layer) -> npt.NDArray[np.float64]:
-    """Return |μ|/σ of every kernel weight.
+    """Return the size of the mean over the standard deviation, for every kernel weight.
 
     Parameters
     ----------
