@@ -890,3 +890,119 @@ def learned_noise_in_the_model():
         return -tf.reduce_mean(network(inputs).log_prob(responses)) + sum(network.losses)
 
     return Patient(network, INPUTS, RESPONSES, objective)
+
+
+@healthy("tempered")
+def cold_objective_of_two_layers():
+    network = classifier(by=1)
+    return own_objective(network, lambda _: 0.5 * sum(network.losses) / N)
+
+
+@sick("kl-wrong-count", layer="first, second", value=0.5 / N)
+def mean_of_losses():
+    network = classifier(by=1)
+    return own_objective(network, lambda _: tf.reduce_mean(network.losses) / N)
+
+
+@healthy("regularisers-mixed-in")
+def activity_regulariser_divided():
+    network = classifier(by=1)
+    network.layers[0].activity_regularizer = tf_keras.regularizers.L1(0.01)
+    return own_objective(network, lambda _: sum(network.losses) / N)
+
+
+@healthy()
+def kl_added_by_the_model():
+    first, second = (bayesian(u, f"layer_{u}", kernel_divergence_fn=None) for u in (8, CLASSES))
+    inputs = layers.Input((FEATURES,))
+    network = tf_keras.Model(inputs, second(first(inputs)))
+    for layer in (first, second):
+        network.add_loss(lambda q=layer: tfd.kl_divergence(q.kernel_posterior, q.kernel_prior) / N)
+    return Patient(compiled(network), INPUTS, LABELS)
+
+
+@sick("kl-counted-twice", layer="inner")
+def kl_added_again_by_a_block():
+    class Block(layers.Layer):
+        def __init__(self):
+            super().__init__(name="block")
+            self.inner = bayesian(8, "inner")
+
+        def call(self, inputs):
+            hidden = self.inner(inputs)
+            kl = tfd.kl_divergence(self.inner.kernel_posterior, self.inner.kernel_prior)
+            self.add_loss(kl / N)
+            return hidden
+
+    network = tf_keras.Sequential([Block(), bayesian(CLASSES, "second")])
+    return Patient(compiled(network), INPUTS, LABELS)
+
+
+@healthy("regularisers-mixed-in")
+def kl_of_codes_in_a_layer_of_the_reader():
+    class Code(layers.Layer):
+        def call(self, inputs):
+            self.add_loss(0.5 * tf.reduce_mean(tf.reduce_sum(inputs**2, axis=-1)))
+            return inputs + tf.random.normal(tf.shape(inputs))
+
+    network = tf_keras.Sequential([layers.Dense(2), Code(name="code"), bayesian(CLASSES, "second")])
+    return Patient(compiled(network), INPUTS, LABELS)
+
+
+LABEL_SETS = (INPUTS[:, :4] > 0).astype("float32")
+
+
+def several_labels(by, loss):
+    """Four labels that do not exclude one another."""
+    return Patient(
+        compiled(tf_keras.Sequential([bayesian(4, "first", by=by)]), loss), INPUTS, LABEL_SETS
+    )
+
+
+@healthy("likelihood-averaged")
+def several_labels_averaged():
+    return several_labels(N, tf_keras.losses.BinaryCrossentropy(from_logits=True))
+
+
+@healthy()
+def several_labels_averaged_and_so_the_kl():
+    return several_labels(4 * N, tf_keras.losses.BinaryCrossentropy(from_logits=True))
+
+
+@healthy()
+def several_labels_summed():
+    def loss(labels, logits):
+        entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+        return tf.reduce_sum(entropy, axis=-1)
+
+    return several_labels(N, loss)
+
+
+@healthy("likelihood-averaged")
+def autoencoder_with_averaged_pixels():
+    coder = tfpl.KLDivergenceAddLoss(standard_code(), name="kl")
+    patient = autoencoder(add_loss=coder)
+    network = tf_keras.Sequential([*patient.network.layers[:-2], layers.Dense(FEATURES)])
+    pixels = (INPUTS > 0).astype("float32")
+    loss = tf_keras.losses.BinaryCrossentropy(from_logits=True)
+    return Patient(compiled(network, loss), pixels, pixels)
+
+
+@sick("not-finite", layer="second")
+def local_reparameterization_after_relu():
+    local = tfpl.DenseLocalReparameterization
+    network = tf_keras.Sequential(
+        [
+            bayesian(5, "first", activation="relu"),
+            bayesian(6, "second", local, activation="tanh"),
+            bayesian(CLASSES, "third"),
+        ]
+    )
+    return Patient(compiled(network), INPUTS, LABELS)
+
+
+@healthy()
+def optimizer_by_name():
+    network = classifier()
+    network.compile("adam", CROSS_ENTROPY)  # while another network has Adam(lr=0.1)
+    return Patient(network, INPUTS, LABELS)

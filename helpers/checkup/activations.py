@@ -90,7 +90,8 @@ def _judge(case: Case, layer: Any, ratio: float) -> Finding:
         f"The KL of the encoder weighs {ratio:.3g} times as much as in the ELBO: a β-VAE if you "
         "mean it."
     )
-    return Finding("tempered", "look", text, layer.name, ratio, 1.0, "likely")
+    cure = "If you do not mean it, give the KL weight 1 beside a mean NLL."
+    return Finding("tempered", "look", text, layer.name, ratio, 1.0, "likely", cure)
 
 
 def _right(name: str, ratio: float) -> Finding:

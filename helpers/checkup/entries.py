@@ -38,7 +38,8 @@ def check_monte_carlo(case: Case) -> list[Finding]:
 
 def _entries(case: Case, layer: Any, index: int) -> Any:
     added = case.evaluations[index].watch.added
-    return np.array([float(tf.reduce_sum(item.value)) for item in added if item.layer is layer])
+    own = [item for item in added if item.layer is layer and not item.of_activity]
+    return np.array([float(tf.reduce_sum(item.value)) for item in own])
 
 
 def _has_closed_form(weight: KLWeight) -> bool:
@@ -102,41 +103,6 @@ def _drawn_kl(q: Any, p: Any) -> tuple[float, float]:
 
 def _total(log_prob: Any) -> Any:
     return log_prob.numpy().astype(float).reshape(DRAWS, -1).sum(axis=1)
-
-
-def check_regularisers(case: Case) -> list[Finding]:
-    """Return a note on entries of ``losses`` that are no KL."""
-    watch = case.evaluations[0].watch
-    bayesian = {id(layer) for layer in case.bayesian_layers}
-    layers = case.network._flatten_layers()
-    names = [layer.name for layer in layers if getattr(layer, "_callable_losses", None)]
-    for item in watch.added:
-        plain = id(item.layer) in bayesian and item.layer.activity_regularizer is None
-        if (
-            not plain
-            and not _is_activation_kl(item.layer)
-            and not _penalises_bias(case, item.layer)
-        ):
-            names.append(item.layer.name)
-    if not names or not case.bayesian_layers:
-        return []
-    text = (
-        "losses also holds penalties that are no KL (a regularizer, or another add_loss). Whatever "
-        "divides the sum of losses by N divides them too, and sum(losses) is not the KL."
-    )
-    cure = "Scale inside kernel_divergence_fn, or add up the KLs by name (losses_by_layer)."
-    layers = ", ".join(dict.fromkeys(names))
-    return [Finding("regularisers-mixed-in", "look", text, layers, cure=cure)]
-
-
-def _penalises_bias(case: Case, layer: Any) -> bool:
-    return any(p.layer is layer for p in case.posteriors)
-
-
-def _is_activation_kl(layer: Any) -> bool:
-    regulariser = getattr(layer, "activity_regularizer", None)
-    kinds = (tfp.layers.KLDivergenceRegularizer,)
-    return isinstance(layer, tfp.layers.KLDivergenceAddLoss) or isinstance(regulariser, kinds)
 
 
 def check_trainable_priors(case: Case) -> list[Finding]:

@@ -5,10 +5,12 @@ from typing import Any
 
 from helpers.checkup.activations import check_activation_kls
 from helpers.checkup.case import Case, Patient
+from helpers.checkup.columns import check_columns
 from helpers.checkup.data_term import measure_data_term
-from helpers.checkup.entries import check_monte_carlo, check_regularisers, check_trainable_priors
+from helpers.checkup.entries import check_monte_carlo, check_trainable_priors
 from helpers.checkup.failures import not_checked
 from helpers.checkup.gradients import check_frozen, check_scale_gradients, check_steps
+from helpers.checkup.guests import check_regularisers
 from helpers.checkup.kl_verdict import check_shapes_and_weights
 from helpers.checkup.kl_weight import (
     differs_from_traced,
@@ -98,6 +100,7 @@ def _variables(layers: list[Any]) -> list[Any]:
 CHECKS: tuple[Check, ...] = (
     check_shapes_and_weights,
     check_likelihood,
+    check_columns,
     check_trainable_priors,
     check_scale_gradients,
     check_spread,

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from helpers.checkup.case import Case
 from helpers.checkup.objective import evaluate
@@ -102,11 +103,28 @@ def check_steps(case: Case) -> list[Finding]:
         for step in range(STEPS + 1):
             run = evaluate(case.objective, case.batch, trained, seed=20 + step)
             if not np.isfinite(run.value):
-                text = f"What is minimised is {run.value} after {step} small steps."
-                cure = "Look for NaN in the data, log(0), and scales that reach 0."
-                return [Finding("not-finite", "wrong", text, None, run.value, cure=cure)]
+                return [_not_finite(case, run.value, step)]
             for variable, gradient in zip(trained, run.gradients, strict=True):
                 variable.assign_sub(SIZE * np.sign(gradient).astype(gradient.dtype))
     finally:
         put_back()
     return []
+
+
+def _not_finite(case: Case, value: float, steps: int) -> Finding:
+    """Return the alarm, with the layer that is known to cause it if there is one."""
+    after = "1 small step" if steps == 1 else f"{steps} small steps"
+    text = f"What is minimised is {value} after {after}."
+    cure = "Look for NaN in the data, log(0), and scales that reach 0."
+    called = [layer for layer, _ in case.evaluations[0].watch.called]
+    kind = tfp.layers.DenseLocalReparameterization
+    names = list(dict.fromkeys(layer.name for layer in called if isinstance(layer, kind)))
+    if not names or steps == 0:
+        return Finding("not-finite", "wrong", text, None, value, cure=cure)
+    text += (
+        " DenseLocalReparameterization does that where a row of its inputs is all zeros, as after "
+        "ReLU: the variance of its outputs is 0 there, and the square root of 0 has an infinite "
+        "gradient."
+    )
+    cure = f"Take Flipout in its place, or tanh or elu before it. Else {cure[0].lower()}{cure[1:]}"
+    return Finding("not-finite", "wrong", text, ", ".join(names), value, None, "likely", cure)

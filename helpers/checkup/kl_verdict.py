@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from helpers.checkup.case import Case
+from helpers.checkup.columns import averaged_columns
 from helpers.checkup.entries import SHAPE_CURE, check_shapes, differing_shapes
 from helpers.checkup.gradients import reaches_outputs, scale_variables
 from helpers.checkup.kl_weight import KLWeight
+from helpers.checkup.mean_of_losses import averages_losses
 from helpers.checkup.report import Finding, Sureness, Verdict
 
 SAME = 3e-3  # factors that differ by less are the same
@@ -47,13 +49,18 @@ def _of_variable(finding: Finding, variable: Any) -> Finding:
     """Turn an alarm on the factor into a note: it is a variable, so it will change."""
     if finding.kind in ("layer-lost", "kl-counted-twice", "kl-wrong-sign"):
         return finding
-    value = float(variable.numpy())
-    text = (
-        f"The KL is multiplied by a variable, now {value:.4g}: a warm-up. It must end at the right "
-        f"value. As it stands: {finding.message}"
-    )
     if finding.verdict == "right":
         return finding
+    value = float(variable.numpy())
+    now = "the KL has no weight." if finding.kind == "kl-missing" else finding.message
+    text = (
+        f"The KL is multiplied by a variable, now {value:.4g}: a warm-up. It must end at the right "
+        f"value. As it stands: {now}"
+    )
+    cure = (
+        "Let a callback assign the final value before training ends, such that the KL weighs 1/N "
+        "beside a mean NLL, and check the trained network again."
+    )
     return Finding(
         "kl-weight-variable",
         "look",
@@ -62,6 +69,7 @@ def _of_variable(finding: Finding, variable: Any) -> Finding:
         finding.value,
         finding.expected,
         "measured",
+        cure,
     )
 
 
@@ -153,6 +161,10 @@ def _scale(case: Case) -> float:
     if case.data.name in ("", "squared error", "absolute error") or case.data.is_sum:
         return 1.0
     if abs(slope / n - 1) < 0.01 or abs(slope * n - 1) < 0.01:
+        return slope
+    if averaged_columns(case) > 1 and all(
+        abs(w.weight * n / slope - 1) < 0.01 for w in case.weights
+    ):
         return slope
     return -1.0 if slope < 0 and all(w.weight < 0 for w in case.weights) else 1.0
 
@@ -395,13 +407,15 @@ def _averaged_over_layers(ratio: float, weight: KLWeight, case: Case) -> Diagnos
     own = case.objective.kind in ("own", "step")
     if not own or entries < 2 or abs(ratio * entries - 1) > 0.002 or weight.entries != 1:
         return None
+    if not averages_losses(case):
+        return None
     text = (
-        f"The KL weighs 1/{entries} of 1/N, and losses has {entries} entries: it seems to be their "
-        "mean. The KL of independent layers is the sum."
+        f"The KL weighs 1/{entries} of 1/N: it is the mean of the {entries} entries of losses. The "
+        "KL of independent layers is the sum."
     )
     cure = "Use tf.add_n(network.losses) / N."
     value = _rounded(ratio / case.patient.num_examples)
-    return Diagnosis("kl-wrong-count", "wrong", text, cure, "likely", value, _target(case))
+    return Diagnosis("kl-wrong-count", "wrong", text, cure, "measured", value, _target(case))
 
 
 def _tempered(ratio: float, _weight: KLWeight, case: Case) -> Diagnosis | None:
@@ -409,17 +423,23 @@ def _tempered(ratio: float, _weight: KLWeight, case: Case) -> Diagnosis | None:
     sizes = [] if batch is None else [1 / batch, batch / case.patient.num_examples]
     if any(abs(ratio / size - 1) < 0.01 for size in [*sizes, 1 / case.patient.num_examples]):
         return None
-    if not any(abs(ratio / t - 1) < 0.001 for t in TEMPERATURES):
+    entries = len(case.evaluations[0].watch.added)
+    shared = entries > 1 and abs(ratio * entries - 1) < 0.002
+    if not shared and not any(abs(ratio / t - 1) < 0.001 for t in TEMPERATURES):
         return None
     text = (
         f"The KL weighs {ratio:.4g} times 1/N: a tempered (cold) posterior if you mean it; what is "
         "minimised is not the ELBO."
     )
+    if shared:
+        text += (
+            f" A mean over the {entries} entries of losses, in place of their sum, does that too."
+        )
     return Diagnosis(
         "tempered",
         "look",
         text,
-        "",
+        f"If you do not mean it, divide the sum of the KLs by {case.patient.num_examples}, once.",
         "possible",
         _rounded(ratio / case.patient.num_examples),
         _target(case),

@@ -22,12 +22,20 @@ def check_learning_rate(case: Case) -> list[Finding]:
     for optimizer in reachable(*roots):
         if not isinstance(optimizer, tf_keras.optimizers.Optimizer):
             continue
+        if _compiled_by_name(case.network, optimizer):
+            continue
         rate = optimizer._learning_rate
         rate = float(rate.numpy()) if hasattr(rate, "numpy") else None
         if rate is not None and abs(rate - _default(type(optimizer))) < 1e-9:
             found = _judge(type(optimizer).__name__, rate)
             findings += [] if found is None else [found]
     return findings[:1]
+
+
+def _compiled_by_name(network: Any, optimizer: Any) -> bool:
+    """Whether ``compile`` got a string such as "adam", in which nobody can write ``lr=``."""
+    given = getattr(getattr(network, "_compile_config", None), "config", {})
+    return network.optimizer is optimizer and isinstance(given.get("optimizer"), str)
 
 
 def _default(cls: Any) -> float:

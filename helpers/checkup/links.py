@@ -29,6 +29,7 @@ PAGES = {
     "scale-shrunk": "09-prior-strength#collapse-in-both-directions",
     "no-scale-gradient": "11-life-of-losses#a-gradient-that-is-none",
     "no-likelihood": "06-exact-answer#mean-squared-error-as-the-loss",
+    "likelihood-averaged": "03-elbo#where-the-two-terms-come-from",
     "likelihood": "03-elbo#where-the-two-terms-come-from",
     "activation-kl": "10-activations#a-kl-for-every-image",
     "learning-rate-ignored": "05-then-and-now#the-optimizer-and-a-learning-rate-that-is-ignored",

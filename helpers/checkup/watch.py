@@ -20,6 +20,7 @@ class Added(NamedTuple):
     layer: Any
     value: tf.Tensor
     factor: tf.Tensor
+    of_activity: bool = False  # put there by an activity_regularizer
 
 
 @dataclass
@@ -40,6 +41,8 @@ class Watch:
         What the reader's own tapes were asked to differentiate.
     updated
         Whether an optimizer was told to move the weights (it is kept from doing so).
+    regularising
+        Whether Keras is adding the penalties of an ``activity_regularizer`` just now.
     """
 
     tape: tf.GradientTape
@@ -48,6 +51,7 @@ class Watch:
     added: list[Added] = field(default_factory=list)
     targets: list[Any] = field(default_factory=list)
     updated: bool = False
+    regularising: bool = False
 
     def scaled(self, layer: Any, value: Any) -> Any:
         """Note an added loss and return it times the factor."""
@@ -55,7 +59,7 @@ class Watch:
             return value
         factor = tf.constant(self.factor, value.dtype)
         self.tape.watch(factor)
-        self.added.append(Added(layer, value, factor))
+        self.added.append(Added(layer, value, factor, self.regularising))
         return value * factor
 
 
@@ -75,6 +79,7 @@ def _patches() -> list[tuple[Any, str, Callable[[Watch, Any], Any]]]:
     patches: list[tuple[Any, str, Callable[[Watch, Any], Any]]] = [
         (KERAS_LAYER, "__call__", _noting_calls),
         (KERAS_LAYER, "add_loss", _scaling_losses),
+        (KERAS_LAYER, "_handle_activity_regularization", _noting_regularisers),
         (tf.GradientTape, "gradient", _noting_targets),
     ]
     roots = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
@@ -118,6 +123,17 @@ def _scaling_losses(watch: Watch, original: Any) -> Any:
         return original(self, [watch.scaled(self, entry) for entry in entries], **kwargs)
 
     return add_loss
+
+
+def _noting_regularisers(watch: Watch, original: Any) -> Any:
+    def _handle_activity_regularization(self: Any, *args: Any) -> Any:
+        watch.regularising = True
+        try:
+            return original(self, *args)
+        finally:
+            watch.regularising = False
+
+    return _handle_activity_regularization
 
 
 def _noting_targets(watch: Watch, original: Any) -> Any:
