@@ -1003,6 +1003,7 @@ def local_reparameterization_after_relu():
 
 @healthy()
 def optimizer_by_name():
-    network = classifier()
-    network.compile("adam", CROSS_ENTROPY)  # while another network has Adam(lr=0.1)
+    network, another = classifier(), lambda: tf_keras.optimizers.Adam(lr=0.1)
+    network.compile("adam", CROSS_ENTROPY)
+    assert callable(another)  # it only stands in the same file
     return Patient(network, INPUTS, LABELS)
