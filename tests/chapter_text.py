@@ -48,7 +48,7 @@ class Chapter:
 
     @property
     def is_numbered(self) -> bool:
-        """Whether the whole contract applies: to all chapters but the landing page and the error index."""
+        """Whether the whole contract applies: the landing page and the error index keep a part."""
         return not self.name.startswith(("00-", "15-"))
 
     @property

@@ -331,6 +331,23 @@ def bayesian_biases():
 
 
 @healthy()
+def summed_regression_under_dropout():
+    """Noise that is drawn anew for another batch must not make a sum look like a mean."""
+
+    def summed_nll(y, mean):
+        return -tf.reduce_sum(tfd.Normal(mean, 0.15).log_prob(y))
+
+    network = tf_keras.Sequential(
+        [
+            bayesian(8, "first", by=N / 50, activation="tanh"),
+            layers.Dropout(0.3),
+            bayesian(1, "second", by=N / 50),
+        ]
+    )
+    return Patient(compiled(network, summed_nll), INPUTS, RESPONSES, batch_size=50)
+
+
+@healthy()
 def gaussian_regression():
     network = tf_keras.Sequential(
         [

@@ -61,14 +61,25 @@ def measure_data_term(network: Any, objective: Objective, batch: Batch) -> DataT
     pairings = [batch.with_rolled_targets(steps) for steps in ROLLS]
     again = _value(objective, batch)
     values = np.array([_value(objective, pairing) for pairing in pairings])
-    if abs(values[0] - again) > 1e-6 * abs(again):  # dropout, say: draw the same numbers
-        values = np.array([_value(objective, pairing, repeatable=True) for pairing in pairings])
-        growth = _value(objective, batch.twice()) / float(values[0])
-        term = _identified(network, pairings, values, growth)
-        sums = abs(term.slope / batch.size - 1) < 0.05
-        return dataclasses.replace(term, growth=2.0 if sums else 1.0) if term.name else term
+    if abs(values[0] - again) > 1e-6 * abs(again):  # dropout, say
+        return _under_noise(network, objective, pairings)
     growth = _growth(objective, pairings, values)
     return _identified(network, pairings, values, growth)
+
+
+def _under_noise(network: Any, objective: Objective, pairings: list[Batch]) -> DataTerm:
+    """Draw the same numbers for the objective and for the outputs that it is compared with.
+
+    Another batch draws other numbers, so the two batches are compared by their slopes.
+    """
+    terms = []
+    for batches in (pairings, [batch.twice() for batch in pairings]):
+        values = np.array([_value(objective, batch, repeatable=True) for batch in batches])
+        terms.append(_identified(network, batches, values, float("nan")))
+    single, double = terms
+    if not single.name or single.name != double.name:
+        return dataclasses.replace(single, growth=float("nan"))
+    return dataclasses.replace(single, growth=2.0 if double.slope > 1.5 * single.slope else 1.0)
 
 
 def _value(objective: Objective, batch: Batch, *, repeatable: bool = False) -> float:
