@@ -92,7 +92,7 @@ def save_checkpoint(folder: str | os.PathLike[str], checkpoint: Checkpoint) -> P
         unfinished.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        trouble = f"The checkpoint ({len(content) / 1e6:.1f} MB) could not be saved"
+        trouble = f"The checkpoint ({len(content) / 1e6:,.3g} MB) could not be saved"
         raise _explained(error, trouble, path) from error
     finally:
         with contextlib.suppress(OSError):
