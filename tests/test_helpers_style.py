@@ -13,8 +13,8 @@ from chapter_text import chapters
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HELPERS = sorted((ROOT / "helpers").rglob("*.py"))
 LONGEST_FUNCTION = 25
-PROSE = ("chapters/*.md", "*.md", "*.cff", "references.bib")
-CODE = ("helpers/**/*.py", "tests/*.py", "tools/*.py", "_ext/*.py")
+PROSE = ("chapters/*.md", "*.md", "benchmarks/*.md", "*.cff", "references.bib")
+CODE = ("helpers/**/*.py", "benchmarks/**/*.py", "tests/*.py", "tools/*.py", "_ext/*.py")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
 

@@ -1,37 +1,39 @@
-"""The hand-written JAX step under ``scan``: all steps in one compiled program."""
+"""The hand-written JAX step under ``scan``: all steps of a run in one compiled program."""
 
-from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from contenders.jax_flipout import initial_parameters, make_step
-from work import Work
+from benchmarks.jax_step import make_step
+from benchmarks.work import Batches, Images, Labels, Run, Work
+
+TITLE = "JAX by hand: scan"
+ENVIRONMENT = "jax"
+KIND = "peer"
 
 
-def prepare(work: Work, images: np.ndarray, labels: np.ndarray) -> Callable[[int], float]:
-    step, optimizer = make_step(work, len(images))
+def prepare(work: Work, images: Images, labels: Labels) -> Run:
+    """Compile the loop; the data stay on the device, and batches are gathered there."""
+    work.only_dense()
+    step, state = make_step(work, len(images))
     all_images, all_labels = jnp.asarray(images), jnp.asarray(labels)
-    parameters = initial_parameters(work)
-    state = parameters, optimizer.init(parameters)
-    key = jax.random.key(work.seed)
+    key, batches = jax.random.key(work.seed), Batches(len(images), work)
 
-    @partial(jax.jit, static_argnums=2, donate_argnums=0)
-    def epoch(state, key, num_steps):
-        def body(state, key):
-            row_key, step_key = jax.random.split(key)
-            rows = jax.random.randint(row_key, (work.batch_size,), 0, len(all_images))
-            return step(state, step_key, all_images[rows], all_labels[rows])
+    def loop(state: Any, keys: jax.Array, orders: jax.Array, data: Any) -> Any:
+        def body(state: Any, inputs: tuple[jax.Array, jax.Array]) -> Any:
+            step_key, rows = inputs
+            return step(state, step_key, data[0][rows], data[1][rows])
 
-        state, losses = jax.lax.scan(body, state, jax.random.split(key, num_steps))
-        return state, losses[-1]
+        return jax.lax.scan(body, state, (keys, orders))
+
+    loop = jax.jit(loop, donate_argnums=0)
 
     def run(num_steps: int) -> float:
         nonlocal state, key
-        key, epoch_key = jax.random.split(key)
-        state, loss = epoch(state, epoch_key, num_steps)
-        return float(loss)
+        key, run_key = jax.random.split(key)
+        keys, orders = jax.random.split(run_key, num_steps), batches.take(num_steps)
+        state, losses = loop(state, keys, jnp.asarray(orders), (all_images, all_labels))
+        return float(losses[-1])
 
     return run

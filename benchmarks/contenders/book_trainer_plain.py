@@ -1,0 +1,13 @@
+"""The book's trainer with the compilation by XLA switched off."""
+
+from benchmarks.book_training import prepare_trainer
+from benchmarks.work import Images, Labels, Run, Work
+
+TITLE = "the book's trainer, without XLA"
+ENVIRONMENT = "book"
+KIND = "book"
+
+
+def prepare(work: Work, images: Images, labels: Labels) -> Run:
+    """Set up the trainer; each run goes on where the one before ended."""
+    return prepare_trainer(work, images, labels, jit_compile=False)
