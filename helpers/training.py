@@ -1,7 +1,11 @@
 """Training a Bayesian network by its ELBO, with the history of both terms as a table."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +14,35 @@ import tensorflow as tf
 import tf_keras
 import tqdm.auto
 
-from helpers.elbo import elbo, negative_log_likelihood
+from helpers.autosave import Autosave
+from helpers.batches import BatchOrder
+from helpers.checkpoint import lock_folder
+from helpers.elbo import elbo
+from helpers.interrupt import deferred_interrupt
 from helpers.layer_losses import loss_entries
+from helpers.replicas import compile_steps_for_devices
+from helpers.same_run import describe_run, training_variables
+from helpers.training_guard import check_finite, check_not_diverging
+from helpers.training_steps import StepOptions, Steps
 from helpers.validation import check_images, check_keras_version, check_labels, check_optimizer
 
-Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+Array = npt.NDArray[np.float64]
+
+# XLA's compilation pays when training updates so many weights in all: weights × steps × draws.
+UPDATES_THAT_PAY = 3e8
+SECONDS_PER_CALL = 0.5  # so often Python looks after the bar, an interrupt and the checkpoint
+
+
+class Training(NamedTuple):
+    """What stays the same from the first step to the last; ``names`` are those of the entries."""
+
+    neural_net: tf_keras.Model
+    optimizer: tf_keras.optimizers.Optimizer
+    images: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int32]
+    order: BatchOrder
+    options: StepOptions
+    names: list[str]
 
 
 def train_by_elbo(
@@ -28,13 +56,19 @@ def train_by_elbo(
     kl_weight: float | None = None,
     optimizer: tf_keras.optimizers.Optimizer | None = None,
     seed: int = 0,
+    num_draws: int = 1,
+    jit_compile: bool | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    save_every: float = 60.0,
+    resume: bool = False,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Minimise mean negative log-likelihood + ``kl_weight`` · KL, and return the history.
 
-    With the default weight, 1/N, the loss is the negative ELBO divided by N. Each step takes one
-    draw of the weights. Interrupting it (Ctrl-C, or the stop button of a notebook) ends training
-    and returns the history so far; the network keeps what it has learnt.
+    With the default weight, 1/N, the loss is the negative ELBO divided by N. Interrupting it
+    (Ctrl-C, or the stop button of a notebook) ends training after the step at hand and returns the
+    history so far; the network keeps what it has learnt. A network that was built in the scope of a
+    ``tf.distribute`` strategy is trained on all its devices, with the same result as on one.
 
     Parameters
     ----------
@@ -54,7 +88,21 @@ def train_by_elbo(
         A ``tf_keras`` optimizer; pass the same one again to go on training, with another seed, so
         that the order and the draws are new.
     seed
-        Of the order of the batches and of TensorFlow's global generator (the weight draws).
+        Of the order of the batches and of the draws. Both depend on it and on the number of the
+        step alone, so that a run can be repeated, and resumed draw for draw.
+    num_draws
+        S, the draws of the weights that each step averages.
+    jit_compile
+        Whether XLA compiles the step: some seconds at the start, less time for each step, and
+        other draws for the same seed. ``None`` means: when the training is long enough to pay.
+    folder
+        Where to save the training every ``save_every`` seconds and at its end; ``None`` to save
+        nothing. A checkpoint is never left half written.
+    save_every
+        Seconds between two checkpoints: the most that is lost when the process is killed.
+    resume
+        Whether to go on from the checkpoint in ``folder``, if there is one, to the same history as
+        without a break. Pass all else as before; only ``num_epochs`` may grow.
     progress
         Whether to show a progress bar.
 
@@ -71,60 +119,34 @@ def train_by_elbo(
         If the network or the optimizer is not of ``tf_keras``.
     ValueError
         If the data hold NaN, labels lie outside the classes, the batch is larger than the data,
-        the network has no KL, or the loss stops being finite.
+        the network has no KL, the loss stops being finite or diverges, or the folder holds the
+        checkpoint of another training.
+    OSError
+        If the folder cannot be written to.
     """
-    images, labels = check_training_data(neural_net, images, labels, batch_size)
-    num_examples = len(images)
-    kl_weight = 1.0 / num_examples if kl_weight is None else float(kl_weight)
-    optimizer = tf_keras.optimizers.Adam(learning_rate) if optimizer is None else optimizer
-    check_optimizer(optimizer)
-    step = make_training_step(neural_net, optimizer, kl_weight)
+    check_keras_version(neural_net)
+    with neural_net.distribute_strategy.scope():
+        images, labels = check_training_data(neural_net, images, labels, batch_size)
+        optimizer = tf_keras.optimizers.Adam(learning_rate) if optimizer is None else optimizer
+        check_optimizer(optimizer)
+    kl_weight = 1.0 / len(images) if kl_weight is None else float(kl_weight)
+    order = BatchOrder(len(images), batch_size, num_epochs, seed)
+    if jit_compile is None:
+        jit_compile = pays_to_compile(neural_net, order.num_steps * num_draws)
+    options = StepOptions(kl_weight, num_draws, seed, jit_compile)
+    names = _entry_names(neural_net)
+    training = Training(neural_net, optimizer, images, labels, order, options, names)
     tf.random.set_seed(seed)
-    rows: list[tuple[Any, ...]] = []
-    # Without `disable` the bar shows in notebooks too, and TQDM_DISABLE=1 switches it off.
-    options = {} if progress else {"disable": True}
-    bar = tqdm.auto.tqdm(range(num_epochs), unit="epoch", **options)
-    try:
-        for epoch in bar:
-            for batch in epoch_batches(num_examples, batch_size, seed=[seed, epoch]):
-                nll, kls = step(tf.constant(images[batch]), tf.constant(labels[batch]))
-                rows.append((epoch, float(nll), *kls.numpy().astype(float)))
-                _check_finite(rows[-1], step_number=len(rows))
-            bar.set_postfix(nll=f"{rows[-1][1]:.3f}", kl=f"{sum(rows[-1][2:]):.0f}")
-    except KeyboardInterrupt:
-        bar.write(f"Stopped after {len(rows)} steps; the history so far is returned.")
-    return _history(rows, neural_net, num_examples, kl_weight)
+    with contextlib.nullcontext() if folder is None else lock_folder(folder):
+        autosave = _autosave(training, folder, save_every)
+        rows = autosave.restore(resume, 1 + len(names), order.num_steps)
+        return _history(_take_steps(training, rows, autosave, progress), training)
 
 
-def make_training_step(
-    neural_net: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer, kl_weight: float
-) -> Step:
-    """Return one compiled step: (images, labels) ↦ (mean NLL, the entries of ``losses``).
-
-    The step draws the weights once, adds the two terms, and moves the posterior's parameters along
-    the gradient. Both results are those *before* the move, in nats.
-    """
-
-    @tf.function
-    def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            nll = negative_log_likelihood(neural_net(images, training=True), labels)
-            kls = tf.stack(neural_net.losses)  # after the call, inside the tape
-            loss = nll + kl_weight * tf.reduce_sum(kls)
-        gradients = tape.gradient(loss, neural_net.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, neural_net.trainable_variables, strict=True))
-        return nll, kls
-
-    return step
-
-
-def epoch_batches(
-    num_examples: int, batch_size: int, seed: int | list[int]
-) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield the indices of each batch of one epoch, in an order drawn from ``seed``."""
-    order = np.random.default_rng(seed).permutation(num_examples)
-    for start in range(0, num_examples, batch_size):
-        yield order[start : start + batch_size]
+def pays_to_compile(neural_net: tf_keras.Model, num_steps: int) -> bool:
+    """Whether XLA wins back the seconds of its compilation within so many steps and draws."""
+    on_one_device = neural_net.distribute_strategy.num_replicas_in_sync == 1
+    return on_one_device and neural_net.count_params() * num_steps >= UPDATES_THAT_PAY
 
 
 def check_training_data(
@@ -159,26 +181,91 @@ def check_training_data(
     return images, labels
 
 
-def _check_finite(row: tuple[Any, ...], step_number: int) -> None:
-    if not np.all(np.isfinite(row)):
-        raise ValueError(
-            f"The loss stopped being finite at step {step_number}: negative log-likelihood "
-            f"{row[1]}, KL per layer {', '.join(map(str, row[2:]))} nats. Try a smaller learning "
-            "rate."
+def _autosave(
+    training: Training, folder: str | os.PathLike[str] | None, save_every: float
+) -> Autosave:
+    """Return what saves this training."""
+    neural_net, optimizer, images, labels, order, options, _ = training
+    with neural_net.distribute_strategy.scope():
+        variables = training_variables(neural_net, optimizer)
+    run = (
+        {}
+        if folder is None
+        else describe_run(
+            neural_net,
+            optimizer,
+            images,
+            labels,
+            batch_size=order.batch_size,
+            **options._asdict(),
         )
+    )
+    return Autosave(folder, save_every, variables, run)
 
 
-def _history(
-    rows: list[tuple[Any, ...]], neural_net: tf_keras.Model, num_examples: int, kl_weight: float
-) -> pd.DataFrame:
-    """Turn the rows (epoch, NLL, KL of each entry) into the table that is returned."""
-    names = [f"kl {name}" for name in _entry_names(neural_net)]
-    history = pd.DataFrame(rows, columns=["epoch", "negative_log_likelihood", *names])
+def _take_steps(training: Training, rows: Array, autosave: Autosave, progress: bool) -> Array:
+    """Take the steps that are still to be taken, and return the history of all [steps, columns]."""
+    order, steps_of = training.order, _compiler(training)
+    data = tf.constant(training.images), tf.constant(training.labels)
+    most = 1
+    # Without `disable` the bar shows in notebooks too, and TQDM_DISABLE=1 switches it off.
+    options = {} if progress else {"disable": True}
+    bar = tqdm.auto.tqdm(total=order.num_steps, initial=len(rows), unit="step", **options)
+    with bar, deferred_interrupt() as is_stopped:
+        while len(rows) < order.num_steps and not is_stopped():
+            start, before = time.perf_counter(), len(rows)
+            batches = order.rows(before, most)
+            new = steps_of(batches.shape[1])(
+                *data, tf.constant(batches), tf.constant(before, tf.int64)
+            )
+            rows = np.concatenate([rows, new.numpy()])
+            check_finite(rows, training.names, training.neural_net)
+            check_not_diverging(rows, training.options.kl_weight)
+            autosave.save_if_due(rows)
+            most = _steps_per_call(time.perf_counter() - start, len(rows) - before)
+            bar.update(len(rows) - before)
+            bar.set_postfix(nll=f"{rows[-1, 0]:.3f}", kl=f"{rows[-1, 1:].sum():.0f}")
+        autosave.save(rows)
+    if len(rows) < order.num_steps:
+        bar.write(f"Stopped after {len(rows)} steps; the history so far is returned.")
+    return rows
+
+
+def _compiler(training: Training) -> Callable[[int], Steps]:
+    """Return batch size ↦ its compiled steps, each compiled when it is first asked for."""
+    neural_net, optimizer, images, labels, order, options, _ = training
+
+    @functools.cache
+    def steps_of(size: int) -> Steps:
+        batch = (
+            tf.TensorSpec([size, *images.shape[1:]], images.dtype),
+            tf.TensorSpec([size], labels.dtype),
+        )
+        # One small batch an epoch does not win back a compilation by XLA.
+        jit_compile = options.jit_compile and size == order.batch_size
+        chosen = options._replace(jit_compile=jit_compile)
+        return compile_steps_for_devices(neural_net, optimizer, batch, chosen)
+
+    return steps_of
+
+
+def _steps_per_call(seconds: float, num_steps: int) -> int:
+    """Return how many steps to take in the next call, from the time of the last one."""
+    return max(1, int(num_steps * SECONDS_PER_CALL / max(seconds, 1e-6)))
+
+
+def _history(rows: Array, training: Training) -> pd.DataFrame:
+    """Turn the rows (NLL, KL of each entry) into the table that is returned."""
+    names = [f"kl {name}" for name in training.names]
+    history = pd.DataFrame(rows, columns=["negative_log_likelihood", *names])
     kl = history[names].sum(axis=1)
-    history.insert(0, "step", np.arange(1, len(rows) + 1))
+    steps = np.arange(len(rows))
+    history.insert(0, "step", steps + 1)
+    history.insert(1, "epoch", steps // training.order.steps_per_epoch)
     history.insert(3, "kl", kl)
-    history["elbo"] = elbo(history["negative_log_likelihood"], kl, num_examples)
-    history["loss"] = history["negative_log_likelihood"] + kl_weight * kl
+    nll = history["negative_log_likelihood"]
+    history["elbo"] = elbo(nll, kl, len(training.images))
+    history["loss"] = nll + training.options.kl_weight * kl
     return history
 
 

@@ -1,0 +1,187 @@
+"""A traced function put together again, with the random numbers coming in from outside.
+
+TensorFlow draws inside the layers, from generators whose state nobody can save. Here a function is
+traced once, and its operations are created a second time, all but the random ones: their place
+takes what the caller drew. The result depends on its inputs alone. So a run can be resumed draw for
+draw, split over devices without a change, and its noise drawn by whatever is fastest.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from helpers.noise import Draw
+
+Traced = Any  # a ConcreteFunction of TensorFlow, which ships no types
+Substitutes = Mapping[str, Callable[[tf.Tensor], tf.Tensor]]
+
+_KINDS: dict[str, Literal["normal", "uniform", "integer"]] = {
+    "RandomStandardNormal": "normal",
+    "StatelessRandomNormalV2": "normal",
+    "RandomUniform": "uniform",
+    "StatelessRandomUniformV2": "uniform",
+    "RandomUniformInt": "integer",
+    "StatelessRandomUniformIntV2": "integer",
+}
+
+
+def trace(function: Callable[..., Any], *specs: tf.TensorSpec) -> Traced:
+    """Return ``function`` as a graph for inputs of these shapes and types."""
+    return tf.function(function).get_concrete_function(*specs)
+
+
+def random_operations(traced: Traced) -> list[tf.Operation]:
+    """Return the operations whose draws :func:`replay` takes from outside, in order.
+
+    Left out are those that only feed the seed of another, and those whose seed is a constant of the
+    program, which draw the same numbers at every call.
+    """
+    return [operation for operation in _needed(traced) if _is_replaceable(operation)]
+
+
+def unrepeatable_operations(traced: Traced) -> list[str]:
+    """Return the names of the random operations that :func:`replay` cannot take from outside.
+
+    They draw from TensorFlow's own state (a gamma distribution, a draw inside a loop of the graph),
+    so that no run with them can be repeated draw for draw.
+    """
+    nested = {
+        function.signature.name
+        for function in traced.graph.as_graph_def().library.function
+        if any(_draws_by_state(node.op) for node in function.node_def)
+    }
+    return [
+        operation.name
+        for operation in _needed(traced)
+        if (_draws_by_state(operation.type) and operation.type not in _KINDS)
+        or any(value.func.name in nested for value in operation.node_def.attr.values())
+    ]
+
+
+def describe_draw(operation: tf.Operation) -> Draw:
+    """Return what a random operation draws.
+
+    Raises
+    ------
+    ValueError
+        If its shape is not known before the call.
+    """
+    shape, kind = operation.outputs[0].shape, _KINDS[operation.type]
+    if not shape.is_fully_defined():
+        raise ValueError(
+            f"The draw {operation.name} has the shape {shape}, which is not known before the call. "
+            "Give the layer inputs of a fixed shape."
+        )
+    bounds = [] if kind != "integer" else [_constant(bound) for bound in operation.inputs[-2:]]
+    return Draw(kind, tuple(shape), operation.outputs[0].dtype, *bounds)
+
+
+def replay(
+    traced: Traced,
+    inputs: Sequence[tf.Tensor],
+    noise: Sequence[tf.Tensor],
+    substitutes: Substitutes | None = None,
+) -> list[tf.Tensor]:
+    """Create the operations of ``traced`` in the graph that is being built now.
+
+    Parameters
+    ----------
+    traced
+        What :func:`trace` returned.
+    inputs
+        One tensor for each of its inputs.
+    noise
+        One tensor for each of its :func:`random_operations`.
+    substitutes
+        Functions that take the place of operations, by the operation's type.
+
+    Returns
+    -------
+    list of tf.Tensor
+        Its outputs, flat.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    _copy_functions(traced)
+    outside = [*inputs, *(_fold(captured) for captured, _ in traced.graph.captures)]
+    values = {old.ref(): new for old, new in zip(traced.inputs, outside, strict=True)}
+    random = random_operations(traced)
+    values |= {op.outputs[0].ref(): draw for op, draw in zip(random, noise, strict=True)}
+    for operation in _needed(traced):
+        if operation in random or operation.type == "Placeholder":
+            continue
+        arguments = [values[tensor.ref()] for tensor in operation.inputs]
+        if substitutes and operation.type in substitutes:
+            outputs = [substitutes[operation.type](*arguments)]
+        else:
+            outputs = _copy(operation, arguments, graph).outputs
+        values |= {old.ref(): new for old, new in zip(operation.outputs, outputs, strict=True)}
+    return [values[tensor.ref()] for tensor in traced.outputs]
+
+
+def _copy(operation: tf.Operation, inputs: list[tf.Tensor], graph: tf.Graph) -> tf.Operation:
+    """Create one operation again, on other inputs."""
+    attributes = dict(operation.node_def.attr)
+    attributes.pop("_class", None)  # would tie it to an operation of the old graph
+    types = [output.dtype for output in operation.outputs]
+    return graph.create_op(operation.type, inputs, types, name=operation.name, attrs=attributes)
+
+
+def _copy_functions(traced: Traced) -> None:
+    """Make the functions that ``traced`` calls known to the graph that is being built."""
+    library = traced.graph.as_graph_def().library
+    if library.function:
+        tf.graph_util.import_graph_def(tf.compat.v1.GraphDef(library=library))
+
+
+def _fold(captured: tf.Tensor) -> tf.Tensor:
+    """Turn a captured array that holds one number throughout, as a prior's scale, into it.
+
+    A compiler divides by the constant 1 for nothing, and by an array of ones once a weight.
+    """
+    if captured.dtype == tf.resource or not hasattr(captured, "numpy") or not np.size(captured):
+        return captured
+    first = np.ravel(captured)[0]
+    return tf.fill(captured.shape, first) if np.all(np.equal(captured, first)) else captured
+
+
+def _needed(traced: Traced) -> list[tf.Operation]:
+    """Return the operations that outputs and side effects need, in order.
+
+    What only the seed of a replaceable draw needs is not among them.
+    """
+    todo = [tensor.op for tensor in traced.outputs] + list(traced.graph.control_outputs)
+    found: set[tf.Operation] = set()
+    while todo:
+        operation = todo.pop()
+        if operation not in found:
+            found.add(operation)
+            if not _is_replaceable(operation):
+                todo += [tensor.op for tensor in operation.inputs]
+    return [operation for operation in traced.graph.get_operations() if operation in found]
+
+
+def _is_replaceable(operation: tf.Operation) -> bool:
+    """Whether it draws from a state, its own or that of the operation that seeds it."""
+    if operation.type not in _KINDS:
+        return False
+    todo, seen = [operation], set()
+    while todo:
+        ancestor = todo.pop()
+        if _draws_by_state(ancestor.type):
+            return True
+        if ancestor not in seen:
+            seen.add(ancestor)
+            todo += [tensor.op for tensor in ancestor.inputs]
+    return False
+
+
+def _draws_by_state(operation_type: str) -> bool:
+    """Whether operations of this type draw from a state that TensorFlow keeps."""
+    stateful = {"Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal"}
+    return operation_type in stateful or operation_type.startswith(("Random", "StatefulRandom"))
+
+
+def _constant(tensor: tf.Tensor) -> int:
+    return int(tf.get_static_value(tensor))

@@ -1,0 +1,100 @@
+"""The steps of a training on several devices, with the result of one device."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from helpers.replay import describe_draw, random_operations, replay
+from helpers.training_steps import (
+    StepOptions,
+    Steps,
+    compile_noise,
+    compile_steps,
+    make_loop,
+    trace_step,
+)
+
+
+def compile_steps_for_devices(
+    neural_net: tf_keras.Model,
+    optimizer: tf_keras.optimizers.Optimizer,
+    batch: tuple[tf.TensorSpec, tf.TensorSpec],
+    options: StepOptions,
+) -> Steps:
+    """Return :func:`~helpers.training_steps.compile_steps` for the devices of the network.
+
+    Under a strategy with R > 1 replicas, each takes its part of every batch. A replica's mean over
+    b of B examples counts b/B, and its KL, which is the KL of the whole network, 1/R: so the sum
+    over the replicas holds the KL once. The noise is drawn for the whole batch, the same on every
+    replica, and each takes the part that belongs to its examples.
+
+    Raises
+    ------
+    ValueError
+        If the batch has fewer examples than there are replicas, or several draws a step or XLA are
+        asked for on several devices.
+    """
+    strategy = neural_net.distribute_strategy
+    if strategy.num_replicas_in_sync == 1:
+        return compile_steps(neural_net, optimizer, batch, options)
+    batch_size, num_replicas = batch[0].shape[0], strategy.num_replicas_in_sync
+    _check(batch_size, num_replicas, options)
+    traced, _ = trace_step(neural_net, batch, options.kl_weight)
+    draws = [describe_draw(operation) for operation in random_operations(traced)]
+
+    def on_replica(images: tf.Tensor, labels: tf.Tensor, noise: Sequence[tf.Tensor]) -> tf.Tensor:
+        replica = _replica_number()
+        start, end = (batch_size * (replica + more) // num_replicas for more in (0, 1))
+        part = tuple(tf.TensorSpec([end - start, *spec.shape[1:]], spec.dtype) for spec in batch)
+        share = (end - start) / batch_size
+        mine, variables = trace_step(neural_net, part, options.kl_weight / num_replicas, share)
+        noise = take_part(noise, mine, start, end)
+        terms, *gradients = replay(mine, [images[start:end], labels[start:end]], noise)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))  # sums over replicas
+        return tf.concat([share * terms[:1], terms[1:] / num_replicas], 0)
+
+    def move(images: tf.Tensor, labels: tf.Tensor, _: tf.Tensor, noise: Any) -> tf.Tensor:
+        terms = strategy.run(on_replica, (images, labels, noise))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, terms, axis=None)
+
+    return make_loop(move, compile_noise(draws, options), batch, 1)
+
+
+def take_part(noise: Sequence[tf.Tensor], traced: Any, start: int, end: int) -> list[tf.Tensor]:
+    """Return the noise of the examples from ``start`` to ``end`` of a batch.
+
+    Parameters
+    ----------
+    noise
+        Of the whole batch.
+    traced
+        The step, traced for end − start examples: an axis of its draws that is shorter than that of
+        ``noise`` counts examples (signs of Flipout), and is cut; noise of the weights is kept.
+    start, end
+        Which examples.
+    """
+    parts = []
+    for whole, operation in zip(noise, random_operations(traced), strict=True):
+        sizes = zip(whole.shape, describe_draw(operation).shape, strict=True)
+        cut = tuple(slice(None) if full == mine else slice(start, end) for full, mine in sizes)
+        parts.append(whole[cut])
+    return parts
+
+
+def _replica_number() -> int:
+    return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
+
+
+def _check(batch_size: int, num_replicas: int, options: StepOptions) -> None:
+    if batch_size < num_replicas:
+        raise ValueError(
+            f"A batch of {batch_size} cannot be split over {num_replicas} replicas: choose a batch "
+            "size so that the last batch of an epoch, too, has an example for each."
+        )
+    if options.num_draws > 1 or options.jit_compile:
+        raise ValueError(
+            "On several devices each step takes one draw, without XLA: pass num_draws=1 and "
+            "jit_compile=False."
+        )
