@@ -53,6 +53,8 @@ def draw_noise(
     ----------
     Salmon et al. (2011), *Parallel random numbers: as easy as 1, 2, 3*.
     """
+    if not draws:  # a network without noise
+        return []
     words = [_words_of(draw) for draw in draws]
     bits = tf.random.stateless_uniform(
         [sum(words)], tf.stack([seed, number]), None, None, tf.int32, alg=algorithm

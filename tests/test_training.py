@@ -1,5 +1,7 @@
 """Training by the ELBO: steps worked out in NumPy, the history, and what is refused."""
 
+import signal
+
 import keras
 import numpy as np
 import pandas as pd
@@ -10,10 +12,12 @@ import tensorflow_probability as tfp
 import tf_keras
 
 import helpers.training
+from helpers.batches import BatchOrder
+from helpers.interrupt import deferred_interrupt
 from helpers.layer_losses import losses_by_layer
 from helpers.networks import bayesian_network, plain_network
 from helpers.posteriors import gaussian_posterior, point_posterior
-from helpers.training import epoch_batches, train_by_elbo
+from helpers.training import train_by_elbo
 from helpers.validation import check_optimizer
 
 # One worker for the file: its fixtures are trained once.
@@ -40,6 +44,12 @@ def train(neural_net=None, images=IMAGES, labels=LABELS, **options):
     neural_net = fixed_draw_network() if neural_net is None else neural_net
     options = {"num_epochs": 1, "batch_size": 7, "progress": False, **options}
     return train_by_elbo(neural_net, images, labels, **options)
+
+
+def batches_of(num_epochs, seed):
+    """The examples of each step, one step at a time."""
+    order = BatchOrder(17, 7, num_epochs, seed)
+    return [order.rows(step, most=1)[0] for step in range(order.num_steps)]
 
 
 def kl_of(mean, stddev):
@@ -81,8 +91,7 @@ def test_two_epochs_equal_the_steps_worked_out_by_hand(given, meant):
     history = train(neural_net, **options)
     expected = [
         by_hand.step(IMAGES[batch], LABELS[batch], meant, learning_rate=0.3)
-        for epoch in range(2)
-        for batch in epoch_batches(17, 7, seed=[4, epoch])
+        for batch in batches_of(num_epochs=2, seed=4)
     ]
     nll, kl = np.transpose(expected)
     assert list(history) == [
@@ -181,26 +190,26 @@ def test_an_optimizer_that_is_passed_on_continues_where_it_stopped():
 
 
 def interrupt_at(monkeypatch, number):
-    """Let step `number` be interrupted as by Ctrl-C."""
-    make = helpers.training.make_training_step
+    """Send the signal of Ctrl-C while step `number` is computed."""
+    compile_steps = helpers.training.compile_steps_for_devices
 
-    def make_interrupted(*arguments):
-        step, calls = make(*arguments), []
+    def compile_interrupted(*arguments):
+        steps = compile_steps(*arguments)
 
-        def interrupted(images, labels):
-            calls.append(1)
-            if len(calls) == number:
-                raise KeyboardInterrupt
-            return step(images, labels)
+        def interrupted(images, labels, rows, first):
+            taken = steps(images, labels, rows[:1], first)
+            if int(first) + 1 == number:
+                signal.raise_signal(signal.SIGINT)
+            return taken
 
         return interrupted
 
-    monkeypatch.setattr(helpers.training, "make_training_step", make_interrupted)
+    monkeypatch.setattr(helpers.training, "compile_steps_for_devices", compile_interrupted)
 
 
 def test_an_interrupted_training_returns_the_history_so_far(monkeypatch, capsys):
     neural_net = fixed_draw_network()
-    interrupt_at(monkeypatch, number=3)
+    interrupt_at(monkeypatch, number=2)
     history = train(neural_net, optimizer=SGD(0.3), num_epochs=5)
     monkeypatch.undo()
     assert history["step"].tolist() == [1, 2]
@@ -211,9 +220,18 @@ def test_an_interrupted_training_returns_the_history_so_far(monkeypatch, capsys)
     assert kl_after < history["kl"].iloc[-1]  # what was learnt is kept
 
 
-def test_an_interruption_before_the_first_step_returns_an_empty_history(monkeypatch):
-    interrupt_at(monkeypatch, number=1)
-    history = train()
+def test_a_second_interrupt_stops_at_once(monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    with deferred_interrupt() as is_stopped:
+        signal.raise_signal(signal.SIGINT)
+        assert is_stopped()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_no_epochs_give_an_empty_history():
+    history = train(num_epochs=0)
     assert len(history) == 0
     assert {"step", "epoch", "kl", "kl logits", "elbo", "loss"} < set(history)
 
@@ -250,25 +268,39 @@ def test_the_bias_has_a_column_beside_its_kernel():
     )
 
 
-def test_the_progress_bar_shows_epochs_and_both_terms_and_can_be_switched_off(capsys):
+def test_the_progress_bar_shows_steps_and_both_terms_and_can_be_switched_off(capsys):
     train(num_epochs=2)
     assert capsys.readouterr() == ("", "")
     train(num_epochs=2, progress=True)
     bar = capsys.readouterr().err
-    assert "2/2" in bar
+    assert "6/6" in bar
     assert "nll=" in bar
     assert "kl=" in bar
 
 
 def test_each_epoch_passes_over_every_example_once_in_an_order_of_its_own():
-    epochs = [list(epoch_batches(17, 7, seed=[3, epoch])) for epoch in (0, 1, 0)]
-    for batches in epochs:
-        assert [len(batch) for batch in batches] == [7, 7, 3]
-        assert sorted(np.concatenate(batches)) == list(range(17))
-    orders = [np.concatenate(batches).tolist() for batches in epochs]
-    assert orders[0] == orders[2]
-    assert orders[0] != orders[1]
-    assert orders[0] != sorted(orders[0])
+    orders = [batches_of(num_epochs=2, seed=seed) for seed in (3, 3, 8)]
+    for batches in orders:
+        assert [len(batch) for batch in batches] == [7, 7, 3, 7, 7, 3]
+        for epoch in (batches[:3], batches[3:]):
+            assert sorted(np.concatenate(epoch)) == list(range(17))
+    flat = [np.concatenate(batches).tolist() for batches in orders]
+    assert flat[0] == flat[1]
+    assert flat[0] != flat[2]
+    assert flat[0][:17] != flat[0][17:]
+    assert flat[0][:17] != sorted(flat[0][:17])
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_the_order_can_be_taken_up_anywhere_in_portions_of_any_size(most):
+    order = BatchOrder(17, 7, num_epochs=2, seed=3)
+    for start in range(6):
+        portion, step = order.rows(start, most), start
+        for row in portion:
+            np.testing.assert_array_equal(row, batches_of(num_epochs=2, seed=3)[step])
+            step += 1
+        assert start < step <= start + most
+    assert order.num_steps == 6
 
 
 NAN_AT_2 = np.where(np.arange(17)[:, None] == 2, np.nan, IMAGES)
