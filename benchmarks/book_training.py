@@ -1,14 +1,20 @@
 """The book's trainer as a contender: layers as a reader writes them, steps of the trainer."""
 
-from typing import Any
+import time
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
 from benchmarks.tfp_networks import network, shaped
-from benchmarks.work import Batches, Images, Labels, NotOfferedError, Run, Work
-from helpers.training import make_training_step
+from benchmarks.work import Images, Labels, Run, Work
+from helpers import training
+from helpers.batches import BatchOrder
+from helpers.same_run import training_variables
+from helpers.training_steps import StepOptions
+
+EPOCHS = 10  # of the training that a reader asks for; the trainer decides by it whether XLA pays
 
 
 def prepare_trainer(
@@ -25,25 +31,39 @@ def prepare_trainer(
     """
     tf_keras.utils.set_random_seed(work.seed)
     neural_net = network(work, layer_class)
-    images = shaped(images, work)
-    return _continued_training(neural_net, images, labels, work, jit_compile)
-
-
-def _continued_training(
-    neural_net: tf_keras.Model, images: Any, labels: Labels, work: Work, jit_compile: bool | None
-) -> Run:
-    """Return a run that takes so many more steps: the one place that knows the trainer's inside."""
-    if work.num_draws > 1:
-        raise NotOfferedError("the trainer takes one draw per step")
-    del jit_compile  # the trainer's step is not compiled by XLA
     optimizer = tf_keras.optimizers.Adam(work.learning_rate)
-    step = make_training_step(neural_net, optimizer, kl_weight=1 / len(images))
-    batches = Batches(len(images), work)
+    images, labels = training.check_training_data(
+        neural_net, shaped(images, work), labels, work.batch_size
+    )
+    training_variables(neural_net, optimizer)  # builds the optimizer
+    order = BatchOrder(len(images), work.batch_size, EPOCHS, work.seed)
+    if jit_compile is None:
+        jit_compile = training.pays_to_compile(neural_net, order.num_steps * work.num_draws)
+    options = StepOptions(1 / len(images), work.num_draws, work.seed, jit_compile)
+    return _continued(
+        training.Training(neural_net, optimizer, images, labels, order, options, names=[])
+    )
+
+
+def _continued(whole: training.Training) -> Run:
+    """Return a run of so many more steps, by the program that was compiled in the first.
+
+    This is the loop of ``train_by_elbo``, which compiles anew at each call, so that a call could
+    not be timed in its steady state. It is the one place that knows the trainer's inside.
+    """
+    steps_of = training._compiler(whole)
+    data = tf.constant(whole.images), tf.constant(whole.labels)
+    taken, most = 0, 1
 
     def run(num_steps: int) -> float:
-        for rows in batches.take(num_steps):
-            nll, kls = step(tf.constant(images[rows]), tf.constant(labels[rows]))
-            last = float(nll), kls.numpy()
-        return last[0] + float(last[1].sum()) / len(images)
+        nonlocal taken, most
+        goal, rows = taken + num_steps, np.empty((1, 2))
+        while taken < goal:
+            start, batches = time.perf_counter(), whole.order.rows(taken, min(most, goal - taken))
+            steps = steps_of(batches.shape[1])
+            rows = steps(*data, tf.constant(batches), tf.constant(taken, tf.int64)).numpy()
+            taken += len(rows)
+            most = training._steps_per_call(time.perf_counter() - start, len(rows))
+        return float(rows[-1, 0] + whole.options.kl_weight * rows[-1, 1:].sum())
 
     return run

@@ -8,6 +8,7 @@ result file is written after each measurement; Ctrl-C keeps what is done.
 import argparse
 import dataclasses
 import datetime
+import itertools
 import json
 import pathlib
 import signal
@@ -29,29 +30,35 @@ WIDTHS, BATCHES, DRAWS = (100, 400, 1200), (32, 128, 512), (1, 4, 16)
 Key = tuple[str, Work]
 
 
+# Options with a value: name, default, what it is.
+NUMBERS = (
+    ("rounds", 3, "rounds, each in fresh processes"),
+    ("steps", 468, "steps in a run: an epoch of batches of 128"),
+    ("repeats", 3, "timed runs of a process after its first"),
+    ("width", 400, "units of each of the two hidden layers"),
+    ("batch", 128, "examples in a batch"),
+    ("draws", 1, "weight draws in a step"),
+    ("examples", 60_000, "training examples"),
+    ("timeout", 1800, "seconds for one measurement"),
+)
+
+
 def parse_options(arguments: list[str]) -> argparse.Namespace:
     """Return the options, checked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--contenders", nargs="+", default=[], help="names, or files of your own (default: all)")
-    add("--rounds", type=int, default=3, help="rounds, each in fresh processes (default 3)")
-    add("--steps", type=int, default=468, help="steps in a run (default 468: an epoch)")
-    add("--repeats", type=int, default=3, help="timed runs of a process after the first (3)")
-    add("--network", choices=NETWORKS, default="dense")
-    add("--width", type=int, default=400, help="units of the two hidden layers (400)")
-    add("--batch", type=int, default=128, help="examples in a batch (128)")
-    add("--draws", type=int, default=1, help="weight draws in a step (1)")
+    add("--base", default="book_trainer", help="the contender that others are compared with")
     add("--sweep", action="store_true", help="other widths, batches, draws and LeNet-5 as well")
+    add("--network", choices=NETWORKS, default="dense")
+    for name, default, meaning in NUMBERS:
+        add(f"--{name}", type=int, default=default, help=f"{meaning} (default {default:,})")
     add("--seed", type=int, default=0)
     add("--mnist", help="the file mnist.npz of Keras (default: deterministic images)")
-    add("--examples", type=int, default=60_000, help="training examples (60,000)")
-    add("--base", default="book_trainer", help="the contender that others are compared with")
     add("--python", nargs="+", default=[], metavar="NAME=PATH", help="a ready environment")
-    add("--timeout", type=float, default=1800.0, help="seconds for one measurement (1800)")
     add("--out", type=pathlib.Path, help="result file (default: benchmarks/results/<date>.json)")
     options = parser.parse_args(arguments)
-    counts = ("rounds", "steps", "repeats")
-    if low := [name for name in counts if getattr(options, name) < 1]:
+    if low := [name for name, *_ in NUMBERS if getattr(options, name) < 1]:
         parser.error(f"--{low[0]} must be at least 1")
     if options.out and options.out.exists():
         parser.error(f"{options.out} exists: remove it, or name another file")
@@ -127,23 +134,18 @@ def measure_all(
 ) -> None:
     """Fill the record round by round and write it after each measurement."""
     given_up: set[Key] = set()
-    for round_number in range(options.rounds):
-        for work in works:
-            for position, contender in enumerate(rotated(contenders, round_number)):
-                if (contender.name, work) in given_up:
-                    continue
-                where = {
-                    "contender": contender.name,
-                    "work": dataclasses.asdict(work),
-                    "round": round_number,
-                    "position": position,
-                }
-                say(f"round {round_number + 1}, {setting_of(work)}: {contender.name}")
-                python = pythons[contender.environment]
-                numbers = time_in_fresh_process(contender, work, python, options)
-                if not add_to_record(record, where, numbers):
-                    given_up.add((contender.name, work))
-                write_record(options.out, record)
+    for number, work in itertools.product(range(options.rounds), works):
+        for position, contender in enumerate(rotated(contenders, number)):
+            if (contender.name, work) in given_up:
+                continue
+            say(f"round {number + 1}, {setting_of(work)}: {contender.name}")
+            python = pythons[contender.environment]
+            numbers = time_in_fresh_process(contender, work, python, options)
+            where: dict[str, Any] = {"contender": contender.name, "work": dataclasses.asdict(work)}
+            where |= {"round": number, "position": position}
+            if not add_to_record(record, where, numbers):
+                given_up.add((contender.name, work))
+            write_record(options.out, record)
     record["complete"] = True
     write_record(options.out, record)
 

@@ -39,22 +39,13 @@ def new_record(
     pythons: dict[str, str],
 ) -> dict[str, Any]:
     """Return a record without measurements: all that says how they will have come about."""
-    changed = git("status", "--porcelain", "--", "helpers", "benchmarks")
+    chosen = ("examples", "seed", "rounds", "steps", "repeats", "base")
     return {
         "format": FORMAT,
         "command": masked(" ".join(["python benchmarks/compare.py", *arguments])),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": git("rev-parse", "HEAD"),
-        "uncommitted_changes": bool(changed),
-        "cores": usable_cores(),
-        "machine": f"{platform.system()} {platform.machine()}",
+        **provenance(),
         "data": "MNIST" if options.mnist else "deterministic images",
-        "examples": options.examples,
-        "seed": options.seed,
-        "rounds": options.rounds,
-        "steps": options.steps,
-        "repeats": options.repeats,
-        "base": options.base,
+        **{name: getattr(options, name) for name in chosen},
         "environments": {name: versions(python) for name, python in pythons.items()},
         "contenders": {
             it.name: {"title": it.title, "environment": it.environment, "kind": it.kind}
@@ -64,6 +55,17 @@ def new_record(
         "measurements": [],
         "left_out": [],
         "failures": [],
+    }
+
+
+def provenance() -> dict[str, Any]:
+    """Return when, on what machine and of which commit the measurements are."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": git("rev-parse", "HEAD"),
+        "uncommitted_changes": bool(git("status", "--porcelain", "--", "helpers", "benchmarks")),
+        "cores": usable_cores(),
+        "machine": f"{platform.system()} {platform.machine()}",
     }
 
 

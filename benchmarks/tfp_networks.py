@@ -74,7 +74,7 @@ class SeveralDraws(tf_keras.Model):
         images, labels = data
         with tf.GradientTape() as tape:
             calls = [self.neural_net(images, training=True) for _ in range(self.num_draws)]
-            nll = sum(self.compiled_loss(labels, logits) for logits in calls) / self.num_draws
+            nll = sum(self.loss(labels, logits) for logits in calls) / self.num_draws
             loss = nll + sum(self.neural_net.losses)
         self.optimizer.minimize(loss, self.neural_net.trainable_variables, tape=tape)
         return {"loss": loss}
