@@ -9,7 +9,9 @@ PYTHON ?=
 PORT ?= 8000
 # make test FORCE=1 runs the tests even if nothing changed since the last green run.
 FORCE ?=
-export FORCE PORT
+# make test TWICE=all executes every chapter a second time, not a third of them.
+TWICE ?=
+export FORCE PORT TWICE
 
 # What the shell of the caller may hold must not reach the book's own environment.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV

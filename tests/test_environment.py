@@ -188,6 +188,19 @@ def test_skipped_tests_count_as_failed(tmp_path):
     assert check.counts(report, 1) == (3, 2)
 
 
+def test_the_slowest_tests_and_files_are_named(tmp_path):
+    report = tmp_path / "tests.xml"
+    times = {("a", "long"): 3.0, ("a", "short"): 0.5, ("b", "parts[1]@site"): 2.0}
+    cases = [
+        f'<testcase classname="tests.test_{file}" name="{name}" time="{seconds}"/>'
+        for (file, name), seconds in times.items()
+    ]
+    report.write_text(f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>")
+    lines = check.slowest_tests(report, count=2).splitlines()
+    assert lines[1:3] == ["    3.0 s  test_a.py::long", "    2.0 s  test_b.py::parts[1]"]
+    assert lines[3] == "slowest files: test_a.py 4 s, test_b.py 2 s"
+
+
 def test_a_run_that_broke_off_counts_as_failed(tmp_path):
     report = tmp_path / "tests.xml"
     report.write_text('<testsuite tests="5" failures="0" errors="0" skipped="0"/>')

@@ -1,5 +1,6 @@
 """Outputs: what may not stand in them, and that the site shows just what a Colab reader gets."""
 
+import pathlib
 import re
 import subprocess
 import sys
@@ -7,8 +8,10 @@ import sys
 import nbformat
 import outputs
 import pytest
+import twice
 from conftest import BUILD, run_tool
 from fixtures.tiny_book import ROOT, TinyBook, cell
+from progress import slowest
 
 # Single outputs
 
@@ -93,8 +96,14 @@ def test_control_a_good_book_builds(green):
 def test_a_build_without_changes_does_nothing(green, capsys):
     before = green.path("_build/build.log").stat().st_mtime_ns
     assert green.build() == 0
-    assert "nothing changed since the last build" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nothing changed since the last build" in said
+    assert "slowest chapters: 0" in said
     assert green.path("_build/build.log").stat().st_mtime_ns == before
+
+
+def test_the_slowest_come_first():
+    assert slowest({"a": 1.0, "b": 31.4, "c": 2.6}, count=2) == "b 31 s, c 3 s"
 
 
 def numbers_on_the_site(book, name):
@@ -256,34 +265,63 @@ def test_sphinx_executing_a_page_itself_is_red(tmp_path):
 # Two executions
 
 
-def test_two_executions_are_kept_apart_and_compared(tmp_path):
-    from book_settings import read_book
-    from run_chapters import OutputCache, differences
-
+def test_two_executions_are_kept_apart_and_compared(tmp_path, capsys):
     book = TinyBook(tmp_path / "book")
     same, other = cell("print(1)"), cell("import time\nprint(time.time())")
     book.set_chapters(same=same, other=other)
     book.generate()
     assert book.run() == 0
-    assert book.run("--again") == 0
-    found = differences(read_book(book.root))
-    assert len(found) == 1
-    assert found[0].startswith("01-other: code cell 1 gave once")
-    assert OutputCache(read_book(book.root)).path.is_dir()
+    assert book.run_twice("--all") == 1
+    said = capsys.readouterr()
+    assert "2 chapters executed twice; in later runs: none" in said.out
+    assert "01-other: code cell 1 gave once" in said.err
+    assert "00-same" not in said.err
+
+
+def test_each_run_takes_a_share_until_all_are_compared(tmp_path, capsys):
+    """What was compared stays compared, also when it differed."""
+    book = TinyBook(tmp_path / "book")
+    book.set_chapters(**{name: cell(f"print({name!r})") for name in ("one", "two", "three")})
+    book.edit("chapters/01-two.md", "print('two')", "import time\nprint(time.time())")
+    book.generate()
+    assert book.run() == 0
+    for count in (1, 2, 3):
+        code = book.run_twice()
+        said = capsys.readouterr()
+        assert f"{count} chapters executed twice" in said.out
+        assert code == int("01-two" in said.err)
+    assert code == 1
+
+
+def test_the_share_of_a_commit_and_a_python():
+    paths = [pathlib.Path(f"{number:02}-x.ipynb") for number in range(7)]
+    shares = [twice.due(paths, 7, number, set()) for number in range(twice.SHARE)]
+    assert set().union(*shares) == set(paths)
+    assert max(map(len, shares)) == 3
+    assert twice.due(paths, 7, 0, {"06-x"}) == [paths[6], *paths[:2]]
+    assert twice.due(paths[5:], 7, 0, set()) == paths[5:]
+    assert {twice.turn(ROOT, minor) for minor in (11, 12, 13)} == {0, 1, 2}
+
+
+def test_what_was_edited_is_executed_twice_first(tmp_path):
+    book = TinyBook(tmp_path / "book")
+    assert twice.edited(book.root) == set()
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "all"]):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@invalid"]
+        subprocess.run(["git", *identity, *arguments], cwd=book.root, check=True)
+    assert twice.edited(book.root) == set()
+    book.edit("chapters/02-two.md", "\n# Two", "\n# Three")
+    assert twice.edited(book.root) == {"02-two"}
 
 
 def test_two_executions_of_the_book_give_the_same_bytes(site, build_lock):
-    """Text, tables and pictures of every chapter, executed a second time in new kernels."""
-    from book_settings import read_book
-    from run_chapters import differences
-
-    done = run_tool(build_lock, "tools/run_chapters.py", "--again")
+    """Text, tables and pictures of chapters that are executed a second time in new kernels."""
+    done = run_tool(build_lock, "tools/twice.py")
     assert done.returncode == 0, done.stdout[-6000:]
-    assert not differences(read_book(ROOT))
 
 
 def test_the_tools_say_what_they_do():
-    for name in ("notebooks", "address", "run_chapters", "build_book"):
+    for name in ("notebooks", "address", "run_chapters", "build_book", "twice"):
         command = [sys.executable, str(ROOT / f"tools/{name}.py"), "--help"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert "--root" in done.stdout

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 
 from book_settings import ROOT, Book, BookError, read_book
 from notebooks import generate
-from progress import LiveLine, table
+from progress import LiveLine, slowest, table
 from run_chapters import Job, OutputCache, cores, run_chapters
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "_ext"))
@@ -170,6 +170,8 @@ def build(book: Book, jobs: int, *, check: bool = False) -> None:
     place = Place(book.root)
     with alone(place):
         build_alone(book, place, jobs, check=check)
+    if seconds := stored_times(book):
+        print(f"slowest chapters: {slowest(seconds)}")
     print(f"the book: {place.index}")
 
 
@@ -186,25 +188,25 @@ def alone(place: Place) -> Iterator[None]:
         yield
 
 
-def print_stored_times(book: Book) -> None:
-    """Print how long each chapter took when its outputs were made."""
+def stored_times(book: Book) -> dict[str, float]:
+    """Chapter ↦ how long it took when its outputs were made."""
     seconds = OutputCache(book).last_seconds()
     names = [path.stem for path in book.chapters()]
-    print(table({name: (seconds[name], "stored") for name in names if name in seconds}, 0.0))
+    return {name: seconds[name] for name in names if name in seconds}
 
 
 def build_alone(book: Book, place: Place, jobs: int, *, check: bool) -> None:
     """Generate (or, with ``check``, compare), execute, and write the pages that changed."""
+    if is_current(place, input_hashes(book.root)):  # so the notebooks are in step as well
+        print(table({name: (s, "stored") for name, s in stored_times(book).items()}, 0.0))
+        print("nothing changed since the last build")
+        return
     complaints = generate(book, check=check)
     if complaints:
         raise BookError("\n".join(complaints))
-    hashes = input_hashes(book.root)
-    if is_current(place, hashes):
-        print_stored_times(book)
-        print("nothing changed since the last build")
-        return
+    hashes = input_hashes(book.root)  # of the notebooks that were written
     prepare(place, hashes)
-    failures = run_chapters(book, [], Job(jobs))
+    failures = run_chapters(book, [], Job(jobs, in_step=True))
     if failures:
         raise BookError(f"{failures} of the chapters failed (see above); the site is not made")
     refuse_unfed_pages(book)

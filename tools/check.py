@@ -14,13 +14,17 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
+
+from progress import slowest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STAMP = ROOT / "_build" / "green.json"
 REPORT = ROOT / "_build" / "tests.xml"
+CHAPTERS = ROOT / "_build" / ".jupyter_cache" / "seconds.json"
 # Workers: one for each core, and no more than four, as each may hold TensorFlow in memory.
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "logical", "--maxprocesses", "4"]
-PYTEST += ["--dist", "loadgroup", "--durations", "8", f"--junitxml={REPORT}"]
+PYTEST += ["--dist", "loadgroup", f"--junitxml={REPORT}"]
 
 
 def book_files(root: pathlib.Path) -> list[str]:
@@ -49,6 +53,29 @@ def counts(report: pathlib.Path, code: int) -> tuple[int, int]:
     names = ("failures", "errors", "skipped")
     failed = sum(int(suite.get(name, 0)) for suite in suites for name in names)
     return total - failed, max(failed, int(code != 0))
+
+
+def slowest_tests(report: pathlib.Path, count: int = 10) -> str:
+    """Name the slowest tests and files, each test with the fixtures that it was first to use.
+
+    Some of it is waiting: whoever asks first for the built site waits until it is built.
+    """
+    cases = [case.attrib for case in ET.parse(report).getroot().iter("testcase")]
+    tests, files = Counter[str](), Counter[str]()
+    for case in cases:
+        file, name = case["classname"].rpartition(".")[2], case["name"].partition("@")[0]
+        tests[f"{file}.py::{name}"] += float(case["time"])
+        files[f"{file}.py"] += float(case["time"])
+    rows = [f"{seconds:7.1f} s  {name}" for name, seconds in tests.most_common(count)]
+    return "\n".join(["slowest tests:", *rows, f"slowest files: {slowest(files)}"])
+
+
+def print_slowest() -> None:
+    """Print where the time went, as far as anything was run."""
+    if REPORT.is_file():
+        print(slowest_tests(REPORT))
+    if CHAPTERS.is_file():
+        print(f"slowest chapters: {slowest(json.loads(CHAPTERS.read_text()))}")
 
 
 def unchanged_since_green(now: str) -> str | None:
@@ -84,6 +111,7 @@ def main() -> int:
         return 0
     STAMP.unlink(missing_ok=True)
     code, passed, failed = run_tests()
+    print_slowest()
     print(f"{passed} passed, {failed} failed")
     if code or failed or not passed:
         return code or 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pathlib
 
 from book_settings import BookError
+from pybtex.backends.plaintext import Backend
 from pybtex.database import Entry, Person, parse_file
 
 SOURCES = {"doi": "https://doi.org/{}", "url": "{}", "eprint": "https://arxiv.org/abs/{}"}
+PLAIN = Backend()  # made once: looking it up by name reads what all installed packages offer
 
 
 class Citations:
@@ -42,7 +44,7 @@ class Citations:
 def last_name(person: Person) -> str:
     """A person's last name with its particles, LaTeX accents resolved."""
     words = [*person.rich_prelast_names, *person.rich_last_names]
-    return " ".join(word.render_as("text") for word in words)
+    return " ".join(word.render(PLAIN) for word in words)
 
 
 def authors(entry: Entry) -> str:

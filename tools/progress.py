@@ -84,6 +84,12 @@ class Progress:
             self.line.show(f"  {seconds:.0f} s  " + "  |  ".join(parts))
 
 
+def slowest(seconds: dict[str, float], count: int = 5) -> str:
+    """One line that names the `count` slowest of what is given, the slowest first."""
+    order = sorted(seconds, key=lambda name: -seconds[name])[:count]
+    return ", ".join(f"{name} {seconds[name]:.0f} s" for name in order)
+
+
 def table(rows: dict[str, tuple[float, str]], wall: float) -> str:
     """The closing table: each chapter's seconds and what became of it."""
     width = max([len(name) for name in rows], default=7)

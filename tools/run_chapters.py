@@ -25,7 +25,6 @@ from execution import Result, execute
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from notebooks import generate
-from outputs import first_difference
 from page_source import read_notebook
 from progress import Progress, table
 
@@ -38,11 +37,15 @@ AGAIN = "-again"
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What is asked for: how many at a time, with which seed, into which cache."""
+    """What is asked for: how many at a time, with which seed, into which cache.
+
+    `in_step` says that the notebooks have just been compared with their chapters.
+    """
 
     jobs: int
     again: bool = False
     seed: int | None = None
+    in_step: bool = False
 
 
 class OutputCache:
@@ -159,7 +162,8 @@ def run_chapters(book: Book, names: list[str], job: Job) -> int:
     """Execute what is not stored yet, print the times, and return the number of failures."""
     start = time.perf_counter()
     paths = choose(book, names)
-    refuse_stale_notebooks(book, paths)
+    if not job.in_step:
+        refuse_stale_notebooks(book, paths)
     cache = OutputCache(book, again=job.again)
     stored = {} if job.seed is not None else {path: cache.find(path) for path in paths}
     waiting = [path for path in paths if stored.get(path) is None]
@@ -179,19 +183,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def differences(book: Book) -> list[str]:
-    """Say where the outputs of the two executions (`--again`) differ, byte for byte."""
-    first, second = OutputCache(book), OutputCache(book, again=True)
-    found = []
-    for path in choose(book, []):
-        once, again = first.find(path), second.find(path)
-        if once is None or again is None:
-            found.append(f"{path.stem}: not executed twice")
-        elif difference := first_difference(once[0], again[0]):
-            found.append(f"{path.stem}: {difference}")
-    return found
 
 
 def read_options(arguments: list[str] | None) -> argparse.Namespace:
