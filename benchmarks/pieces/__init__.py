@@ -1,0 +1,1 @@
+"""The book's trainer without one of its pieces: contenders of one interface."""
