@@ -1,0 +1,1 @@
+"""The parts of a step, each alone: contenders of one interface."""

@@ -1,0 +1,14 @@
+"""A part of a Flipout step, alone: input pipeline, tf.data."""
+
+from benchmarks.step_parts import input_by_dataset
+from benchmarks.work import Images, Labels, Run, Work
+
+TITLE = "input pipeline, tf.data"
+ENVIRONMENT = "book"
+KIND = "bound"
+
+
+def prepare(work: Work, images: Images, labels: Labels) -> Run:
+    """Set up the part; a run does it once a step."""
+    work.only_dense()
+    return input_by_dataset(work, images, labels)
