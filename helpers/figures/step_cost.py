@@ -38,7 +38,7 @@ def plot_step_cost(
         If nothing was measured in this setting, or not one of the names.
     """
     table = _table_with_spread(results, setting, contenders)
-    figure, axis = new_figure(height=1.2 + 0.3 * len(table))
+    figure, axis = new_figure(height=1.2 + 0.38 * len(table))
     places = np.arange(len(table))[::-1]
     for kind, (colour, marker, label) in _KINDS.items():
         shown = (table["kind"] == kind).to_numpy()
@@ -47,7 +47,7 @@ def plot_step_cost(
             axis.hlines(heights, part["lowest"], part["highest"], color=colour, lw=3, alpha=0.5)
             axis.plot(part["ms"], heights, marker, color=colour, label=label, ms=7)
     axis.set(xlabel="milliseconds per step", xlim=(0, 1.08 * table["highest"].max()))
-    axis.set_yticks(places, table["title"])
+    axis.set_yticks(places, [title.replace(", ", ",\n") for title in table["title"]])
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
     described = "; ".join(
         f"{row.title} {row.ms:.1f}, from {row.lowest:.1f} to {row.highest:.1f}"
