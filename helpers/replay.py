@@ -6,16 +6,17 @@ takes what the caller drew. The result depends on its inputs alone. So a run can
 draw, split over devices without a change, and its noise drawn by whatever is fastest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from helpers.noise import Draw
+from helpers.xla_substitutes import Substitute
 
 Traced = Any  # a ConcreteFunction of TensorFlow, which ships no types
-Substitutes = Mapping[str, Callable[[tf.Tensor], tf.Tensor]]
 
 _KINDS: dict[str, Literal["normal", "uniform", "integer"]] = {
     "RandomStandardNormal": "normal",
@@ -82,7 +83,7 @@ def replay(
     traced: Traced,
     inputs: Sequence[tf.Tensor],
     noise: Sequence[tf.Tensor],
-    substitutes: Substitutes | None = None,
+    substitutes: Mapping[str, Substitute] = MappingProxyType({}),
 ) -> list[tf.Tensor]:
     """Create the operations of ``traced`` in the graph that is being built now.
 
@@ -95,7 +96,7 @@ def replay(
     noise
         One tensor for each of its :func:`random_operations`.
     substitutes
-        Functions that take the place of operations, by the operation's type.
+        By the type of an operation, a function that may take its place.
 
     Returns
     -------
@@ -106,26 +107,33 @@ def replay(
     _copy_functions(traced)
     outside = [*inputs, *(_fold(captured) for captured, _ in traced.graph.captures)]
     values = {old.ref(): new for old, new in zip(traced.inputs, outside, strict=True)}
+
+    def value_of(tensor: tf.Tensor) -> tf.Tensor:
+        return values[tensor.ref()]
+
     random = random_operations(traced)
     values |= {op.outputs[0].ref(): draw for op, draw in zip(random, noise, strict=True)}
     for operation in _needed(traced):
         if operation in random or operation.type == "Placeholder":
             continue
-        arguments = [values[tensor.ref()] for tensor in operation.inputs]
-        if substitutes and operation.type in substitutes:
-            outputs = [substitutes[operation.type](*arguments)]
+        substitute = substitutes.get(operation.type)
+        instead = substitute(operation, value_of) if substitute else None
+        if instead is not None:
+            outputs = [instead]
         else:
-            outputs = _copy(operation, arguments, graph).outputs
+            outputs = _copy(operation, map(value_of, operation.inputs), graph).outputs
         values |= {old.ref(): new for old, new in zip(operation.outputs, outputs, strict=True)}
-    return [values[tensor.ref()] for tensor in traced.outputs]
+    return [value_of(tensor) for tensor in traced.outputs]
 
 
-def _copy(operation: tf.Operation, inputs: list[tf.Tensor], graph: tf.Graph) -> tf.Operation:
+def _copy(operation: tf.Operation, inputs: Iterable[tf.Tensor], graph: tf.Graph) -> tf.Operation:
     """Create one operation again, on other inputs."""
     attributes = dict(operation.node_def.attr)
     attributes.pop("_class", None)  # would tie it to an operation of the old graph
     types = [output.dtype for output in operation.outputs]
-    return graph.create_op(operation.type, inputs, types, name=operation.name, attrs=attributes)
+    return graph.create_op(
+        operation.type, list(inputs), types, name=operation.name, attrs=attributes
+    )
 
 
 def _copy_functions(traced: Traced) -> None:

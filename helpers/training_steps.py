@@ -156,7 +156,7 @@ def _compile(
     options: StepOptions,
 ) -> Gradients:
     """Compile the traced step for noise that comes from outside."""
-    substitutes = SUBSTITUTES if options.jit_compile else None
+    substitutes = SUBSTITUTES if options.jit_compile else {}
     noise_specs = [tf.TensorSpec(draw.shape, draw.dtype) for draw in draws]
     return tf.function(
         lambda images, labels, *noise: replay(traced, [images, labels], noise, substitutes),
