@@ -44,7 +44,8 @@ def draw_noise(
     draws
         What to draw.
     seed, number
-        int64 scalars. The same pair gives the same tensors; another pair, independent ones.
+        int64 scalars from 0 to 2³² − 1. The same pair gives the same tensors; another pair,
+        independent ones.
     algorithm
         Counter-based generator of the random bits: ``"threefry"`` is fast inside XLA (and only
         known there), ``"philox"`` outside.
@@ -94,12 +95,13 @@ def _shape_bits(draw: Draw, bits: tf.Tensor) -> tf.Tensor:
         return tf.reshape(tf.cast(flat, draw.dtype) + tf.cast(draw.low, draw.dtype), draw.shape)
     if draw.kind == "normal":
         return tf.cast(tf.reshape(normal_from_bits(bits), draw.shape), draw.dtype)
-    unit = tf.cast(tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), 8), tf.float32) * 2.0**-24
+    unsigned = tf.bitcast(bits, tf.uint32)
     if draw.kind == "uniform":
+        unit = tf.cast(tf.bitwise.right_shift(unsigned, 8), tf.float32) * 2.0**-24
         return tf.cast(tf.reshape(unit, draw.shape), draw.dtype)
-    span = tf.cast(draw.high - draw.low, tf.float64)
-    steps = tf.floor(tf.cast(unit, tf.float64) * span)
-    return tf.cast(tf.reshape(steps, draw.shape), draw.dtype) + tf.cast(draw.low, draw.dtype)
+    # In float64, which holds all 32 bits, and the range of an int32 from end to end.
+    steps = tf.floor(tf.cast(unsigned, tf.float64) * ((draw.high - draw.low) / 2**32))
+    return tf.cast(tf.reshape(steps + draw.low, draw.shape), draw.dtype)
 
 
 def _polynomial(coefficients: Sequence[float], x: tf.Tensor) -> tf.Tensor:
