@@ -2,7 +2,8 @@
 
 jupyter-cache hashes a chapter's code cells, their metadata and the kernelspec, nothing else: after
 a change in helpers/ or of an installed version it would hand out old outputs. Here the folder of
-the cache is named after a hash of both. As `nb_execution_cache_path` is an "env" setting, Sphinx
+the cache is named after a hash of both (tools/run_chapters.py carries over the outputs of chapters
+that reach nothing of what changed). As `nb_execution_cache_path` is an "env" setting, Sphinx
 reads every page again when it changes.
 """
 
@@ -43,11 +44,17 @@ def add_files(digest: Any, root: pathlib.Path, folder: str) -> None:
             digest.update(b"%d %s %d " % (len(name), name, len(content)) + content)
 
 
-def key(root: pathlib.Path) -> str:
-    """The hash of all that outputs depend on besides the chapter: Python, packages, helpers."""
+def versions() -> Any:
+    """Begin a hash with Python and all packages."""
     digest = hashlib.sha256(sys.version.encode())
     for version in installed_versions():
         digest.update(f"{version}\n".encode())
+    return digest
+
+
+def key(root: pathlib.Path) -> str:
+    """The hash of all that outputs depend on besides the chapter: Python, packages, helpers."""
+    digest = versions()
     add_files(digest, root, "helpers")
     return digest.hexdigest()[:16]
 

@@ -80,12 +80,37 @@ def test_prose_does_not_count_but_code_and_tags_do(book, capsys):
         assert not stored(capsys.readouterr())
 
 
-def test_a_changed_helper_executes_again(book, capsys):
-    book.run()
+def test_a_changed_helper_executes_the_chapters_that_reach_it_again(tmp_path, capsys):
+    """Both executions; Sphinx finds the outputs that were carried over and executes nothing."""
+    book = TinyBook(tmp_path / "book")
+    use = cell("from helpers.picture import Picture\nPicture(8, 'A grey bar.')")
+    book.set_chapters(plain="Words.\n\n" + cell("print(1)"), drawn=book.set_up + use)
+    assert book.build() == 0
+    assert book.run_twice("--all") == 0
     book.edit("helpers/picture.py", "HEIGHT = 12", "HEIGHT = 13")
-    capsys.readouterr()
-    book.run()
-    assert not stored(capsys.readouterr())
+    for command in (book.build, lambda: book.run_twice("--all")):
+        capsys.readouterr()
+        assert command() == 0
+        said = capsys.readouterr().out
+        assert "start   01-drawn" in said
+        assert "start   00-plain" not in said
+
+
+def test_what_was_carried_over_is_carried_on_until_the_chapter_reaches_helpers(book, capsys):
+    assert book.run() == 0
+    for height in (13, 14):
+        book.edit("helpers/picture.py", f"HEIGHT = {height - 1}", f"HEIGHT = {height}")
+        capsys.readouterr()
+        assert book.run() == 0
+        assert stored(capsys.readouterr())
+    book.edit("chapters/00-one.md", "print(1)", "import helpers")
+    book.edit("chapters/00-one.md", "Words.", book.set_up)
+    book.generate()
+    for height in (15, 16):
+        book.edit("helpers/picture.py", f"HEIGHT = {height - 1}", f"HEIGHT = {height}")
+        capsys.readouterr()
+        assert book.run() == 0
+        assert not stored(capsys.readouterr())
 
 
 def test_only_the_newest_caches_are_kept(book):

@@ -17,22 +17,25 @@ import shutil
 import sys
 import tempfile
 import time
+from typing import Any
 
 import nbformat
 from book_settings import ROOT, Book, BookError, read_book
 from colab_stand_in import environment, make_origin, refuse_reachable_helpers
 from execution import Result, execute
 from jupyter_cache import get_cache
-from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from notebooks import generate
 from page_source import read_notebook
 from progress import Progress, table
+from reach import Modules, fingerprint
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "_ext"))
 import cache_key
 
 KEPT_CACHES = 3
 AGAIN = "-again"
+FINGERPRINTS = "fingerprints.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,29 +51,64 @@ class Job:
     in_step: bool = False
 
 
+def match(
+    cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode
+) -> tuple[nbformat.NotebookNode, float] | None:
+    """The executed form of a notebook and the seconds it took, if it is in the cache."""
+    try:
+        record = cache.match_cache_notebook(notebook)
+    except KeyError:
+        return None
+    return cache.get_cache_bundle(record.pk).nb, float(record.data["execution_seconds"])
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """What a file of the cache holds; nothing while there is none."""
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
 class OutputCache:
     """The outputs that belong to the helpers and versions of now."""
 
     def __init__(self, book: Book, *, again: bool = False) -> None:
         path = cache_key.cache_path(book.root)
-        self.path = path.with_name(path.name + AGAIN) if again else path
+        self.suffix = AGAIN if again else ""
+        self.path = path.with_name(path.name + self.suffix)
         self.seconds_file = path.parent / "seconds.json"
         self.path.mkdir(parents=True, exist_ok=True)
         os.utime(self.path)
         self.cache = get_cache(str(self.path))
+        self.modules = Modules(book.root)
 
     def find(self, path: pathlib.Path) -> tuple[nbformat.NotebookNode, float] | None:
-        """The executed notebook for the code in `path` and the seconds it took, if stored."""
-        return self.match(nbformat.read(path, as_version=4))
+        """The executed notebook for the code in `path` and the seconds it took, if stored.
+
+        Outputs of other helpers count too, if the chapter reaches none of those that changed.
+        """
+        notebook = nbformat.read(path, as_version=4)
+        return self.match(notebook) or self._carry_over(path, notebook)
 
     def match(self, notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, float] | None:
         """The executed form of a notebook and the seconds it took, if stored."""
-        try:
-            record = self.cache.match_cache_notebook(notebook)
-        except KeyError:
-            return None
-        executed = self.cache.get_cache_bundle(record.pk).nb
-        return executed, float(record.data["execution_seconds"])
+        return match(self.cache, notebook)
+
+    def _carry_over(
+        self, path: pathlib.Path, notebook: nbformat.NotebookNode
+    ) -> tuple[nbformat.NotebookNode, float] | None:
+        """Take the outputs from an older cache where all that they depend on is still the same."""
+        wanted = self._fingerprint(notebook)
+        for prints in self.path.parent.glob(f"*/{FINGERPRINTS}"):
+            same_kind = prints.parent.name.endswith(AGAIN) == bool(self.suffix)
+            if not same_kind or read_json(prints).get(path.stem) != wanted:
+                continue
+            if found := match(get_cache(str(prints.parent)), notebook):
+                self._keep(path, *found)
+                return found
+        return None
+
+    def _fingerprint(self, notebook: nbformat.NotebookNode) -> str:
+        cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        return fingerprint(self.modules, "\n".join(cells))
 
     def has_page(self, book: Book, path: pathlib.Path) -> bool:
         """Whether outputs are stored for the chapter as Sphinx reads it."""
@@ -78,17 +116,21 @@ class OutputCache:
 
     def store(self, result: Result) -> None:
         """Store the outputs of an execution."""
-        data = {"execution_seconds": result.seconds}
-        bundle = CacheBundleIn(result.notebook, str(result.path), data=data)
-        self.cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+        self._keep(result.path, result.notebook, result.seconds)
         seconds = {**self.last_seconds(), result.path.stem: round(result.seconds, 1)}
         self.seconds_file.write_text(json.dumps(seconds, indent=1, sort_keys=True))
 
+    def _keep(self, path: pathlib.Path, notebook: nbformat.NotebookNode, seconds: float) -> None:
+        """Put outputs into the cache, with the fingerprint of what they depend on."""
+        bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
+        self.cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+        prints = self.path / FINGERPRINTS
+        known = {**read_json(prints), path.stem: self._fingerprint(notebook)}
+        prints.write_text(json.dumps(known, indent=1, sort_keys=True))
+
     def last_seconds(self) -> dict[str, float]:
         """How long each chapter took when it was last executed, under whatever key."""
-        if not self.seconds_file.exists():
-            return {}
-        return dict(json.loads(self.seconds_file.read_text()))
+        return read_json(self.seconds_file)
 
     def drop_old(self) -> None:
         """Keep the newest caches only."""
