@@ -18,11 +18,12 @@ def softplus(x: tf.Tensor) -> tf.Tensor:
     if x.dtype != tf.float32:
         return tf.nn.softplus(x)
     e = tf.exp(-tf.abs(x))
-    square = (e / (2 + e)) ** 2
+    below = 1 + e / 2
+    square = (e / 2 / below) ** 2
     series = tf.ones_like(x) / 13
     for power in (11, 9, 7, 5, 3, 1):
         series = series * square + 1 / power
-    return (tf.nn.relu(x) * (2 + e) + 2 * e * series) / (2 + e)
+    return (tf.nn.relu(x) * below + e * series) / below
 
 
 def ratio_squared(exponential: tf.Operation, value: Value) -> tf.Tensor | None:
