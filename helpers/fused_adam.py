@@ -20,20 +20,19 @@ def apply_gradients(
     ----------
     Kingma and Ba (2015), *Adam*, section 2, in the form at its end.
     """
-    if not is_plain_adam(optimizer):
+    if not is_plain_adam(optimizer) or not _knows(optimizer, variables):
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return
-    optimizer.build(variables)
-    step = tf.cast(optimizer.iterations + 1, tf.float32)
     for gradient, variable in zip(gradients, variables, strict=True):
         index = optimizer._index_dict[optimizer._var_key(variable)]
+        step = tf.cast(optimizer.iterations + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=optimizer._momentums[index].handle,
             v=optimizer._velocities[index].handle,
             beta1_power=optimizer.beta_1**step,
             beta2_power=optimizer.beta_2**step,
-            lr=tf.cast(optimizer.learning_rate, tf.float32),
+            lr=tf.cast(optimizer.learning_rate, variable.dtype),
             beta1=optimizer.beta_1,
             beta2=optimizer.beta_2,
             epsilon=optimizer.epsilon,
@@ -43,11 +42,20 @@ def apply_gradients(
 
 
 def is_plain_adam(optimizer: tf_keras.optimizers.Optimizer) -> bool:
-    """Whether it is Adam with nothing added: no clipping, decay, average, schedule or AMSGrad."""
+    """Whether it is Adam with nothing added: no clipping, decay, average or schedule, for instance."""
     if type(optimizer) is not tf_keras.optimizers.Adam:
         return False
-    extras = ("clipnorm", "clipvalue", "global_clipnorm", "weight_decay", "use_ema", "amsgrad")
+    extras = (
+        *("clipnorm", "clipvalue", "global_clipnorm", "weight_decay", "use_ema", "amsgrad"),
+        "adaptive_epsilon",
+    )
     schedule = tf_keras.optimizers.schedules.LearningRateSchedule
     return not any(getattr(optimizer, name) for name in extras) and not isinstance(
         optimizer._learning_rate, schedule
     )
+
+
+def _knows(optimizer: tf_keras.optimizers.Optimizer, variables: Sequence[tf.Variable]) -> bool:
+    """Whether it is built for these variables; if not, Keras builds it or says what is wrong."""
+    known = getattr(optimizer, "_index_dict", {})
+    return all(optimizer._var_key(variable) in known for variable in variables)
