@@ -42,7 +42,7 @@ class Autosave:
         ------
         ValueError
             If a checkpoint is there but ``resume`` is false, or it is of another run, or holds more
-            steps than asked for.
+            steps or other columns than asked for.
         """
         checkpoint = None if self.folder is None else load_checkpoint(self.folder)
         if checkpoint is None:
@@ -57,6 +57,12 @@ class Autosave:
             raise ValueError(
                 f"{self.folder} holds {checkpoint.step} steps, more than the {num_steps} asked "
                 "for: raise num_epochs, or pass another folder."
+            )
+        if checkpoint.rows.shape[1:] != (num_columns,):
+            raise ValueError(
+                f"{self.folder} holds a history of {checkpoint.rows.shape[1]} columns, but the "
+                f"network has {num_columns}, one for each entry of losses and one more: build it "
+                "as it was, or pass another folder."
             )
         for variable, value in zip(self.variables, checkpoint.variables, strict=True):
             variable.assign(value)

@@ -7,6 +7,7 @@ import tf_keras
 Array = npt.NDArray[np.float64]
 
 # Diverged: the mean loss of the last so many steps exceeds that of the first step by this factor.
+# A start near 0 or below it, which can be chance, counts as 1 nat.
 NUM_STEPS, FACTOR = 20, 100
 
 
@@ -48,7 +49,7 @@ def check_not_diverging(rows: Array, kl_weight: float) -> None:
     if len(loss) <= NUM_STEPS:
         return
     start, now = loss[0], loss[-NUM_STEPS:].mean()
-    if start > 0 and now > FACTOR * start:
+    if now > FACTOR * max(start, 1.0):
         raise ValueError(
             f"The loss diverges: {now:.3g} nats on average over the last {NUM_STEPS} steps, up to "
             f"step {len(loss)}, after {start:.3g} at the first. Try a learning rate ten times "

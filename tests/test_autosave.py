@@ -1,0 +1,169 @@
+"""When a training saves itself, what it restores, and what it refuses to go on from."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import helpers.autosave
+from helpers.autosave import Autosave
+from helpers.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+
+RUN = {"seed": 3, "batch_size": 7}
+ROWS = np.arange(15.0).reshape(5, 3)
+
+
+class Clock:
+    """Stands still unless it is moved."""
+
+    now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(helpers.autosave, "time", clock)
+    return clock
+
+
+def variables_of(value):
+    """Variables of several shapes and types that all hold one number."""
+    return [
+        tf.Variable(tf.fill([5, 3], float(value))),
+        tf.Variable(value, dtype=tf.int64),
+        tf.Variable(tf.fill([2], tf.constant(value, tf.float64))),
+    ]
+
+
+def autosave_into(folder, value=1, save_every=10.0, run=RUN):
+    return Autosave(folder, save_every, variables_of(value), run)
+
+
+def saved_steps(folder):
+    checkpoint = load_checkpoint(folder)
+    return None if checkpoint is None else checkpoint.step
+
+
+def test_it_saves_when_the_interval_is_over_and_not_before(tmp_path, clock):
+    autosave = autosave_into(tmp_path)
+    for now, steps, saved in (
+        (105, 1, None),
+        (109.9, 2, None),
+        (110, 3, 3),
+        (119, 4, 3),
+        (121, 5, 5),
+    ):
+        clock.now = now
+        autosave.save_if_due(ROWS[:steps])
+        assert saved_steps(tmp_path) == saved, now
+
+
+def test_an_interval_of_zero_saves_at_every_call(tmp_path, clock):
+    autosave = autosave_into(tmp_path, save_every=0.0)
+    for steps in (1, 2, 4):
+        autosave.save_if_due(ROWS[:steps])
+        assert saved_steps(tmp_path) == steps
+
+
+def test_the_interval_begins_anew_with_a_save_in_between(tmp_path, clock):
+    autosave = autosave_into(tmp_path)
+    clock.now = 108
+    autosave.save(ROWS[:1])
+    clock.now = 111
+    autosave.save_if_due(ROWS[:2])
+    assert saved_steps(tmp_path) == 1
+
+
+def test_nothing_new_is_not_saved_again(tmp_path, clock, monkeypatch):
+    saves = []
+    monkeypatch.setattr(helpers.autosave, "save_checkpoint", lambda *_: saves.append(1))
+    autosave = autosave_into(tmp_path)
+    for _ in range(3):
+        autosave.save(ROWS[:2])
+    assert len(saves) == 1
+    autosave.save(ROWS[:3])
+    assert len(saves) == 2
+
+
+def test_without_a_folder_nothing_is_saved_or_restored(tmp_path, clock, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    autosave = autosave_into(None, save_every=0.0)
+    assert autosave.restore(True, num_columns=3, num_steps=9).shape == (0, 3)
+    autosave.save_if_due(ROWS)
+    autosave.save(ROWS)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_an_empty_folder_starts_with_no_rows_and_leaves_the_variables(tmp_path, resume, capsys):
+    autosave = autosave_into(tmp_path, value=4)
+    assert autosave.restore(resume, num_columns=3, num_steps=9).shape == (0, 3)
+    assert all(np.all(variable.numpy() == 4) for variable in autosave.variables)
+    assert capsys.readouterr().out == ""
+
+
+def test_variables_and_rows_come_back_as_they_were_saved(tmp_path, capsys):
+    autosave_into(tmp_path, value=6).save(ROWS)
+    later = autosave_into(tmp_path, value=0)
+    rows = later.restore(True, num_columns=3, num_steps=5)
+    np.testing.assert_array_equal(rows, ROWS)
+    for variable, wanted in zip(later.variables, variables_of(6), strict=True):
+        assert variable.dtype == wanted.dtype
+        np.testing.assert_array_equal(variable, wanted)
+    assert f"Resumed after step 5, saved in {tmp_path}." in capsys.readouterr().out
+
+
+def test_what_was_restored_is_not_saved_again_until_there_is_more(tmp_path):
+    autosave_into(tmp_path).save(ROWS[:4])
+    before = (tmp_path / "training.npz").stat().st_mtime_ns
+    later = autosave_into(tmp_path)
+    rows = later.restore(True, num_columns=3, num_steps=5)
+    later.save(rows)
+    assert (tmp_path / "training.npz").stat().st_mtime_ns == before
+    later.save(ROWS)
+    assert saved_steps(tmp_path) == 5
+
+
+REFUSED = {
+    "not asked for": ({"resume": False}, RUN, "holds a training of 5 steps: pass resume=True"),
+    "another run": ({}, {**RUN, "seed": 4}, "- seed: saved 3, asked for 4"),
+    "fewer steps": ({"num_steps": 4}, RUN, "5 steps, more than the 4 asked for: raise num_epochs"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_gone_on_from_is_refused_and_everything_stays(tmp_path, case):
+    options, run, advice = REFUSED[case]
+    autosave_into(tmp_path, value=6).save(ROWS)
+    before = (tmp_path / "training.npz").read_bytes()
+    later = autosave_into(tmp_path, value=1, run=run)
+    with pytest.raises(ValueError, match=advice):
+        later.restore(**{"resume": True, "num_columns": 3, "num_steps": 5, **options})
+    assert (tmp_path / "training.npz").read_bytes() == before
+    assert all(np.all(variable.numpy() == 1) for variable in later.variables)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    autosave_into(tmp_path).save(ROWS)
+    path = tmp_path / "training.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match="is damaged or no checkpoint"):
+        autosave_into(tmp_path).restore(True, num_columns=3, num_steps=5)
+
+
+def test_variables_that_are_not_finite_are_not_saved_over_a_good_checkpoint(tmp_path):
+    autosave_into(tmp_path).save(ROWS[:2])
+    spoiled = autosave_into(tmp_path)
+    spoiled.variables[0].assign(tf.fill([5, 3], np.nan))
+    with pytest.raises(ValueError, match="NaN or infinite values after step 3"):
+        spoiled.save(ROWS[:3])
+    assert saved_steps(tmp_path) == 2
+
+
+def test_a_checkpoint_of_the_same_run_with_other_columns_is_told(tmp_path):
+    values = [variable.numpy() for variable in variables_of(1)]
+    save_checkpoint(tmp_path, Checkpoint(5, values, ROWS[:, :2], RUN))
+    with pytest.raises(ValueError, match=r"2 columns.*3"):
+        autosave_into(tmp_path).restore(True, num_columns=3, num_steps=5)
