@@ -61,7 +61,7 @@ def draw_noise(
         [sum(words)], tf.stack([seed, number]), None, None, tf.int32, alg=algorithm
     )
     parts = tf.split(bits, words)
-    return [_shape_bits(draw, part) for draw, part in zip(draws, parts, strict=True)]
+    return [numbers_from_bits(draw, part) for draw, part in zip(draws, parts, strict=True)]
 
 
 def normal_from_bits(bits: tf.Tensor) -> tf.Tensor:
@@ -80,16 +80,17 @@ def normal_from_bits(bits: tf.Tensor) -> tf.Tensor:
 def _words_of(draw: Draw) -> int:
     """Return how many 32-bit words a draw uses: 32 coins to a word, one word for all else."""
     size = math.prod(draw.shape)
-    return -(-size // 32) if _is_coin(draw) else size
+    return -(-size // 32) if is_coin(draw) else size
 
 
-def _is_coin(draw: Draw) -> bool:
+def is_coin(draw: Draw) -> bool:
+    """Whether it has two outcomes, so that a word of random bits serves for 32 numbers."""
     return draw.kind == "integer" and draw.high - draw.low == 2
 
 
-def _shape_bits(draw: Draw, bits: tf.Tensor) -> tf.Tensor:
-    """Turn random words into what ``draw`` describes."""
-    if _is_coin(draw):
+def numbers_from_bits(draw: Draw, bits: tf.Tensor) -> tf.Tensor:
+    """Turn random int32 words, 32 coins to a word and else one to a number, into ``draw``."""
+    if is_coin(draw):
         coins = tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits[:, None], tf.range(32)), 1)
         flat = tf.reshape(coins, [-1])[: math.prod(draw.shape)]
         return tf.reshape(tf.cast(flat, draw.dtype) + tf.cast(draw.low, draw.dtype), draw.shape)
