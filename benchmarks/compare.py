@@ -133,6 +133,7 @@ def measure_all(
     options: argparse.Namespace,
 ) -> None:
     """Fill the record round by round and write it after each measurement."""
+    write_record(options.out, record)  # a place that cannot be written to shows now, not later
     given_up: set[Key] = set()
     for number, work in itertools.product(range(options.rounds), works):
         for position, contender in enumerate(rotated(contenders, number)):
