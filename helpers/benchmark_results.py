@@ -57,12 +57,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class BenchmarkResults:
-    """A result file: when, on what and with which versions, and all measurements."""
+    """A result file: by which command, when, on what and with which versions; all measurements."""
 
+    command: str
     date: str
     commit: str
     cores: int
     data: str
+    seed: int
     versions: Mapping[str, str]
     contenders: Mapping[str, Contender]
     measurements: tuple[Measurement, ...]
@@ -103,10 +105,12 @@ def parse_results(record: Mapping[str, Any]) -> BenchmarkResults:
         for name, it in named.items()
     }
     return BenchmarkResults(
+        command=_field(record, "command", str),
         date=_field(record, "date", str),
         commit=_field(record, "commit", str),
         cores=_field(record, "cores", int),
         data=_field(record, "data", str),
+        seed=_field(record, "seed", int),
         versions={name: version for it in packages for name, version in it.items()},
         contenders=contenders,
         measurements=tuple(

@@ -47,10 +47,12 @@ def record():
     taken = [measurement(name, k, it) for name, all_ in TIMES.items() for k, it in enumerate(all_)]
     return {
         "format": 1,
+        "command": "python benchmarks/compare.py --seed 5",
         "date": "2026-11-22T12:00:00+00:00",
         "commit": "abc",
         "cores": 2,
         "data": "MNIST",
+        "seed": 5,
         "environments": {"book": {"python": "3.13.1", "packages": {"numpy": "2.1.3"}}},
         "contenders": {name: {"title": name.upper(), "kind": it} for name, it in KINDS.items()},
         "measurements": [*taken, measurement("fast", 0, [77.0], WORK | {"num_draws": 5})],
@@ -113,6 +115,7 @@ def test_a_file_gives_the_same_as_the_record_in_memory(record, tmp_path):
     results = read_results(file)
     assert results == parse_results(record)
     assert (results.cores, results.data, results.versions) == (2, "MNIST", {"numpy": "2.1.3"})
+    assert (results.command, results.seed) == ("python benchmarks/compare.py --seed 5", 5)
 
 
 SPOILED = {
