@@ -56,12 +56,23 @@ def draw_noise(
     """
     if not draws:  # a network without noise
         return []
-    words = [_words_of(draw) for draw in draws]
+    # The normal numbers of all draws first, so that one pass makes them.
+    in_order = sorted(range(len(draws)), key=lambda index: draws[index].kind != "normal")
+    words = [_words_of(draws[index]) for index in in_order]
     bits = tf.random.stateless_uniform(
         [sum(words)], tf.stack([seed, number]), None, None, tf.int32, alg=algorithm
     )
-    parts = tf.split(bits, words)
-    return [numbers_from_bits(draw, part) for draw, part in zip(draws, parts, strict=True)]
+    num_normal = sum(draw.kind == "normal" for draw in draws)
+    num_words = sum(words[:num_normal])
+    parts = tf.split(bits[num_words:], words[num_normal:]) if num_normal < len(draws) else []
+    if num_normal:
+        parts = tf.split(normal_from_bits(bits[:num_words]), words[:num_normal]) + parts
+    noise: dict[int, tf.Tensor] = {}
+    for index, part in zip(in_order, parts, strict=True):
+        draw = draws[index]
+        is_made = draw.kind == "normal"
+        noise[index] = _shaped(draw, part) if is_made else numbers_from_bits(draw, part)
+    return [noise[index] for index in range(len(draws))]
 
 
 def normal_from_bits(bits: tf.Tensor) -> tf.Tensor:
@@ -95,14 +106,18 @@ def numbers_from_bits(draw: Draw, bits: tf.Tensor) -> tf.Tensor:
         flat = tf.reshape(coins, [-1])[: math.prod(draw.shape)]
         return tf.reshape(tf.cast(flat, draw.dtype) + tf.cast(draw.low, draw.dtype), draw.shape)
     if draw.kind == "normal":
-        return tf.cast(tf.reshape(normal_from_bits(bits), draw.shape), draw.dtype)
+        return _shaped(draw, normal_from_bits(bits))
     unsigned = tf.bitcast(bits, tf.uint32)
     if draw.kind == "uniform":
         unit = tf.cast(tf.bitwise.right_shift(unsigned, 8), tf.float32) * 2.0**-24
-        return tf.cast(tf.reshape(unit, draw.shape), draw.dtype)
+        return _shaped(draw, unit)
     # In float64, which holds all 32 bits, and the range of an int32 from end to end.
     steps = tf.floor(tf.cast(unsigned, tf.float64) * ((draw.high - draw.low) / 2**32))
-    return tf.cast(tf.reshape(steps + draw.low, draw.shape), draw.dtype)
+    return _shaped(draw, steps + draw.low)
+
+
+def _shaped(draw: Draw, numbers: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.reshape(numbers, draw.shape), draw.dtype)
 
 
 def _polynomial(coefficients: Sequence[float], x: tf.Tensor) -> tf.Tensor:
