@@ -135,6 +135,26 @@ def test_a_second_run_takes_the_stored_outputs_and_says_so(book, capsys):
     assert "stored, not executed again" in capsys.readouterr().out
 
 
+def test_the_longest_chapters_start_first(tmp_path):
+    from run_chapters import longest_first
+
+    told = {
+        "00-short": "run in about 5 seconds",
+        "01-silent": "",
+        "02-long": "run in about 50 seconds",
+    }
+    for name, text in told.items():
+        (tmp_path / f"{name}.md").write_text(f"The cells {text} on two cores.")
+    paths = [tmp_path / f"{name}.ipynb" for name in told]
+
+    def order(known):
+        return [path.stem[:2] for path in longest_first(paths, known)]
+
+    assert order({}) == ["01", "02", "00"]
+    assert order({"01-silent": 7.0, "02-long": 6.0}) == ["01", "02", "00"]
+    assert order({"00-short": 60.0, "01-silent": 7.0}) == ["00", "02", "01"]
+
+
 def test_another_seed_is_tried_and_nothing_is_stored(book, capsys):
     assert book.run("--seed", "1") == 0
     assert book.run("--seed", "2") == 1

@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -36,6 +37,7 @@ import cache_key
 KEPT_CACHES = 3
 AGAIN = "-again"
 FINGERPRINTS = "fingerprints.json"
+TOLD = re.compile(r"run in about (\d+) seconds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,12 +159,24 @@ def choose(book: Book, names: list[str]) -> list[pathlib.Path]:
     return chosen or paths
 
 
+def longest_first(paths: list[pathlib.Path], known: dict[str, float]) -> list[pathlib.Path]:
+    """Sort chapters by the seconds they took, or by those that they tell their readers.
+
+    What says nothing comes first: begun last, a long chapter would run alone at the end.
+    """
+
+    def seconds(path: pathlib.Path) -> float:
+        told = TOLD.search(path.with_suffix(".md").read_text(encoding="utf-8"))
+        return known.get(path.stem, float(told[1]) if told else float("inf"))
+
+    return sorted(paths, key=seconds, reverse=True)
+
+
 async def run_all(
     book: Book, paths: list[pathlib.Path], origin: str, job: Job, cache: OutputCache
 ) -> list[Result]:
     """Execute the notebooks, the longest first, at most `job.jobs` at a time."""
-    known = cache.last_seconds()
-    order = sorted(paths, key=lambda path: -known.get(path.stem, float("inf")))
+    order = longest_first(paths, cache.last_seconds())
     free = asyncio.Semaphore(job.jobs)
     with Progress(len(paths)) as progress:
 
