@@ -6,6 +6,7 @@ takes what the caller drew. The result depends on its inputs alone. So a run can
 draw, split over devices without a change, and its noise drawn by whatever is fastest.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
@@ -48,16 +49,20 @@ def unrepeatable_operations(traced: Traced) -> list[str]:
     They draw from TensorFlow's own state (a gamma distribution, a draw inside a loop of the graph),
     so that no run with them can be repeated draw for draw.
     """
-    nested = {
-        function.signature.name
-        for function in traced.graph.as_graph_def().library.function
-        if any(_draws_by_state(node.op) for node in function.node_def)
-    }
+    library = traced.graph.as_graph_def().library.function
+    bodies = {function.signature.name: function.node_def for function in library}
+
+    @functools.cache
+    def draws(name: str) -> bool:
+        """Whether a function of the graph draws, or one that it calls."""
+        nodes = bodies.get(name, ())
+        return any(_draws_by_state(node.op) or any(map(draws, _called(node))) for node in nodes)
+
     return [
         operation.name
         for operation in _needed(traced)
         if (_draws_by_state(operation.type) and operation.type not in _KINDS)
-        or any(value.func.name in nested for value in operation.node_def.attr.values())
+        or any(map(draws, _called(operation.node_def)))
     ]
 
 
@@ -67,7 +72,7 @@ def describe_draw(operation: tf.Operation) -> Draw:
     Raises
     ------
     ValueError
-        If its shape is not known before the call.
+        If its shape or its range is not known before the call.
     """
     shape, kind = operation.outputs[0].shape, _KINDS[operation.type]
     if not shape.is_fully_defined():
@@ -75,8 +80,14 @@ def describe_draw(operation: tf.Operation) -> Draw:
             f"The draw {operation.name} has the shape {shape}, which is not known before the call. "
             "Give the layer inputs of a fixed shape."
         )
-    bounds = [] if kind != "integer" else [_constant(bound) for bound in operation.inputs[-2:]]
-    return Draw(kind, tuple(shape), operation.outputs[0].dtype, *bounds)
+    bounds = operation.inputs[-2:] if kind == "integer" else []
+    values = [tf.get_static_value(bound) for bound in bounds]
+    if any(value is None for value in values):
+        raise ValueError(
+            f"The draw {operation.name} has a range that is not known before the call. Give it "
+            "constant bounds (minval, maxval)."
+        )
+    return Draw(kind, tuple(shape), operation.outputs[0].dtype, *map(int, values))
 
 
 def replay(
@@ -154,12 +165,19 @@ def _fold(captured: tf.Tensor) -> tf.Tensor:
     return tf.fill(captured.shape, first) if np.all(np.equal(captured, first)) else captured
 
 
+def _called(node: Any) -> list[str]:
+    """Return the names of the functions that a node calls."""
+    values = node.attr.values()
+    return [it.name for value in values for it in (value.func, *value.list.func) if it.name]
+
+
 def _needed(traced: Traced) -> list[tf.Operation]:
     """Return the operations that outputs and side effects need, in order.
 
-    What only the seed of a replaceable draw needs is not among them.
+    What only the seed of a replaceable draw needs is not among them, as the state of a generator.
     """
-    todo = [tensor.op for tensor in traced.outputs] + list(traced.graph.control_outputs)
+    effects = [it for it in traced.graph.control_outputs if it.type != "RngReadAndSkip"]
+    todo = [*(tensor.op for tensor in traced.outputs), *effects]
     found: set[tf.Operation] = set()
     while todo:
         operation = todo.pop()
@@ -187,9 +205,6 @@ def _is_replaceable(operation: tf.Operation) -> bool:
 
 def _draws_by_state(operation_type: str) -> bool:
     """Whether operations of this type draw from a state that TensorFlow keeps."""
-    stateful = {"Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal"}
-    return operation_type in stateful or operation_type.startswith(("Random", "StatefulRandom"))
-
-
-def _constant(tensor: tf.Tensor) -> int:
-    return int(tf.get_static_value(tensor))
+    stateful = {"Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal", "RngReadAndSkip"}
+    prefixes = ("Random", "StatefulRandom", "StatefulUniform", "StatefulStandardNormal")
+    return operation_type in stateful or operation_type.startswith(prefixes)

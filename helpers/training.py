@@ -20,10 +20,11 @@ from helpers.checkpoint import lock_folder
 from helpers.elbo import elbo
 from helpers.interrupt import deferred_interrupt
 from helpers.layer_losses import loss_entries
+from helpers.replay import unrepeatable_operations
 from helpers.replicas import compile_steps_for_devices
 from helpers.same_run import describe_run, training_variables
 from helpers.training_guard import check_finite, check_not_diverging
-from helpers.training_steps import StepOptions, Steps
+from helpers.training_steps import StepOptions, Steps, trace_step
 from helpers.validation import check_images, check_keras_version, check_labels, check_optimizer
 
 Array = npt.NDArray[np.float64]
@@ -119,8 +120,9 @@ def train_by_elbo(
         If the network or the optimizer is not of ``tf_keras``.
     ValueError
         If the data hold NaN, labels lie outside the classes, the batch is larger than the data,
-        the network has no KL, the loss stops being finite or diverges, or the folder holds the
-        checkpoint of another training.
+        the network has no KL, the loss stops being finite or diverges, the folder holds the
+        checkpoint of another training, or a network that is to be saved draws in a way that cannot
+        be resumed.
     OSError
         If the folder cannot be written to.
     """
@@ -136,6 +138,8 @@ def train_by_elbo(
     options = StepOptions(kl_weight, num_draws, seed, jit_compile)
     names = _entry_names(neural_net)
     training = Training(neural_net, optimizer, images, labels, order, options, names)
+    if folder is not None:
+        _check_repeatable(training)
     tf.random.set_seed(seed)
     with contextlib.nullcontext() if folder is None else lock_folder(folder):
         autosave = _autosave(training, folder, save_every)
@@ -179,6 +183,28 @@ def check_training_data(
             "Use TFP's layers with their prior and divergence left in place."
         )
     return images, labels
+
+
+def _check_repeatable(training: Training) -> None:
+    """Raise if the network draws numbers that a resumed run could not draw again."""
+    neural_net, order, options = training.neural_net, training.order, training.options
+    with neural_net.distribute_strategy.scope():
+        traced, _ = trace_step(neural_net, _batch(training, order.batch_size), options.kl_weight)
+    if names := unrepeatable_operations(traced):
+        raise ValueError(
+            f"The operation {names[0]} draws from a state of TensorFlow that no checkpoint holds, "
+            "so a training of this network cannot be resumed draw for draw. Train it without "
+            "folder, or draw by tf.random.normal or tf.random.uniform, outside of loops."
+        )
+
+
+def _batch(training: Training, size: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+    """Return shape and type of a batch of images and of its labels."""
+    images, labels = training.images, training.labels
+    return (
+        tf.TensorSpec([size, *images.shape[1:]], images.dtype),
+        tf.TensorSpec([size], labels.dtype),
+    )
 
 
 def _autosave(
@@ -233,18 +259,14 @@ def _take_steps(training: Training, rows: Array, autosave: Autosave, progress: b
 
 def _compiler(training: Training) -> Callable[[int], Steps]:
     """Return batch size ↦ its compiled steps, each compiled when it is first asked for."""
-    neural_net, optimizer, images, labels, order, options, _ = training
+    neural_net, optimizer, _, _, order, options, _ = training
 
     @functools.cache
     def steps_of(size: int) -> Steps:
-        batch = (
-            tf.TensorSpec([size, *images.shape[1:]], images.dtype),
-            tf.TensorSpec([size], labels.dtype),
-        )
         # One small batch an epoch does not win back a compilation by XLA.
         jit_compile = options.jit_compile and size == order.batch_size
         chosen = options._replace(jit_compile=jit_compile)
-        return compile_steps_for_devices(neural_net, optimizer, batch, chosen)
+        return compile_steps_for_devices(neural_net, optimizer, _batch(training, size), chosen)
 
     return steps_of
 
