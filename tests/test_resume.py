@@ -30,6 +30,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 KILLS = int(os.environ.get("KILLS", "4"))
 EPOCHS = 15 * KILLS  # enough for each to find it at work
 STEPS = EPOCHS * 9  # 60 examples in batches of 7
+VARIABLES = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+LONGEST_WAIT = 600  # seconds: more than a busy machine needs to start TensorFlow
 # One worker for the file: its fixture is trained once.
 pytestmark = pytest.mark.xdist_group("resume")
 
@@ -37,11 +39,11 @@ pytestmark = pytest.mark.xdist_group("resume")
 class Training:
     """A process that trains; what it prints is read as it comes."""
 
-    def __init__(self, folder, result, num_epochs=EPOCHS, save_every=0.0):
+    def __init__(self, folder, result, num_epochs=EPOCHS, save_every=0.0, progress=False):
         program = [sys.executable, str(ROOT / "tests" / "train_into_folder.py")]
         self.process = subprocess.Popen(
             [*program, str(folder), str(result), str(num_epochs), str(save_every)],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, **VARIABLES, **({} if progress else {"TQDM_DISABLE": "1"})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -65,16 +67,20 @@ class Training:
 
     def wait_until(self, condition):
         """Wait until `condition()` holds or the process has ended."""
-        limit = time.monotonic() + 120
+        limit = time.monotonic() + LONGEST_WAIT
         while not condition() and self.process.poll() is None:
-            assert time.monotonic() < limit, "".join(self.lines + self.errors)
+            if time.monotonic() > limit:
+                pytest.fail(f"It hangs:\n{self.finish(signal.SIGKILL)}")
             time.sleep(0.001)
 
     def finish(self, number=None):
         """Send a signal if one is given, wait for the end, and return all that was printed."""
         if number is not None:
             self.process.send_signal(number)
-        self.process.wait(timeout=120)
+        try:
+            self.process.wait(LONGEST_WAIT)
+        finally:
+            self.process.kill()
         for reader in self.readers:
             reader.join()
         return "".join(self.lines + self.errors)
@@ -90,7 +96,7 @@ def result_of(path):
 def uninterrupted(tmp_path_factory):
     """The result of a training that was left alone and saved nothing, here in this process."""
     result = tmp_path_factory.mktemp("uninterrupted") / "result.npz"
-    train_and_keep("-", result, EPOCHS, 0.0)
+    train_and_keep("-", result, EPOCHS, 0.0, progress=False)
     return result
 
 
@@ -140,7 +146,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_history(tmp_path, uninterru
 
 def test_stopped_by_ctrl_c_it_saves_and_returns_the_history_so_far(tmp_path, uninterrupted):
     folder, result = tmp_path / "folder", tmp_path / "result.npz"
-    training = Training(folder, result, num_epochs=100_000, save_every=3600)
+    training = Training(folder, result, num_epochs=100_000, save_every=3600, progress=True)
     training.wait_until(lambda: "nll=" in "".join(training.errors))
     start = time.monotonic()
     printed = training.finish(signal.SIGINT)

@@ -35,11 +35,11 @@ def announce_saving():
     helpers.autosave.save_checkpoint = announced
 
 
-def train_and_keep(folder, result, num_epochs, save_every):
+def train_and_keep(folder, result, num_epochs, save_every, progress=True):
     """Train as said above, and write the result."""
     neural_net = bayesian_network([4, 3], seed=2)
     options = {"folder": folder, "save_every": save_every, "resume": True}
-    options = {} if folder == "-" else options
+    options = {"progress": progress, **({} if folder == "-" else options)}
     history = train_by_elbo(
         neural_net, IMAGES, LABELS, num_epochs=num_epochs, batch_size=7, seed=4, **options
     )
