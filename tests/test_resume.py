@@ -150,7 +150,7 @@ def test_stopped_by_ctrl_c_it_saves_and_returns_the_history_so_far(tmp_path, uni
     training.wait_until(lambda: "nll=" in "".join(training.errors))
     start = time.monotonic()
     printed = training.finish(signal.SIGINT)
-    assert time.monotonic() - start < 10, "it took too long to stop"
+    assert time.monotonic() - start < 60, "all epochs would take half an hour"
     assert training.process.returncode == 0, printed
     (steps,) = training.steps("ends")
     assert f"Stopped after {steps} steps" in printed
