@@ -7,6 +7,7 @@ computed in pieces of any size, in any order, and stay the same.
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from helpers.noise import Draw, is_coin, numbers_from_bits
@@ -14,6 +15,8 @@ from helpers.noise import Draw, is_coin, numbers_from_bits
 IMAGES_PER_WORD = 32  # a block: its images share the words from which they take their coins
 _WORDS_PER_COUNT = 4  # the generator gives so many words at each step of its counter
 _PHILOX = 1
+_IMAGE_STREAMS = 2**16  # apart from the streams of what images share
+_BIT_OF_IMAGE = np.arange(IMAGES_PER_WORD, dtype=np.int32)[:, None]
 
 
 def image_axis(draw: Draw, num_images: int) -> int | None:
@@ -40,20 +43,14 @@ def noise_of_draws(
     num_draws
         S, how many draws of the weights.
     """
-    if not draws:
-        return []
-    words = [math.prod(draw.shape) for draw in draws]
-    row = _padded(sum(words))
-    start = tf.stack([first * (row // _WORDS_PER_COUNT), tf.zeros_like(first)])
-    parts = tf.split(_bits([num_draws, row], seed, 0, start), [*words, row - sum(words)], axis=1)
     noise = []
-    for draw, part in zip(draws, parts[:-1], strict=True):
-        if is_coin(draw):  # one word to a coin: these are few
-            part = tf.bitwise.bitwise_and(tf.bitwise.right_shift(part, 31), 1)
-            part = tf.cast(part, draw.dtype) + tf.cast(draw.low, draw.dtype)
-            noise.append(tf.reshape(part, [num_draws, *draw.shape]))
+    for stream, draw in enumerate(draws):
+        bits = _bits([math.prod(draw.shape)], (seed, stream), 0 * first, first, num_draws)
+        if is_coin(draw):  # a coin takes a word of its own here: these are few
+            bits = [_coins(draw, tf.bitwise.right_shift(it, 31)) for it in bits]
+            noise.append(tf.stack([tf.reshape(it, draw.shape) for it in bits]))
         else:
-            noise.append(numbers_from_bits(_repeated(draw, num_draws), part))
+            noise.append(tf.stack([numbers_from_bits(draw, it) for it in bits]))
     return noise
 
 
@@ -78,54 +75,55 @@ def noise_of_images(
     first_block
         int64 scalar: the number of the first image divided by ``IMAGES_PER_WORD``.
     """
-    if not draws:
-        return []
-    num_blocks, words = num_images // IMAGES_PER_WORD, [_words(it, num_images) for it in draws]
-    row = _padded(sum(words))
-    start = first_block * (row // _WORDS_PER_COUNT)
-    bits = tf.stack(
-        [_bits([num_blocks, row], seed, 1, tf.stack([start, first + k])) for k in range(num_draws)]
-    )
-    parts = tf.split(bits, [*words, row - sum(words)], axis=2)
-    return [_by_image(it, num_images, part) for it, part in zip(draws, parts[:-1], strict=True)]
+    num_blocks, noise = num_images // IMAGES_PER_WORD, []
+    for stream, draw in enumerate(draws, start=_IMAGE_STREAMS):
+        words = _words(draw, num_images)
+        start = first_block * (words // _WORDS_PER_COUNT)
+        bits = _bits([num_blocks, words], (seed, stream), start, first, num_draws)
+        noise.append(_by_image(draw, num_images, bits))
+    return noise
 
 
-def _by_image(draw: Draw, num_images: int, bits: tf.Tensor) -> tf.Tensor:
-    """Turn the words of the blocks, [draws, blocks, words], into the draw, [draws, …]."""
-    axis, num_draws = image_axis(draw, num_images), bits.shape[0]
+def _by_image(draw: Draw, num_images: int, bits: list[tf.Tensor]) -> tf.Tensor:
+    """Turn the words of the blocks, [blocks, words] for each draw, into the draws, [draws, …]."""
+    axis = image_axis(draw, num_images) or 0
     inner = [*draw.shape[:axis], draw.shape[axis] // num_images, *draw.shape[axis + 1 :]]
-    flat = draw._replace(shape=(num_draws, num_images, *inner))
+    one = draw._replace(shape=(num_images, *inner))
     if is_coin(draw):  # bit k of a word belongs to image k of its block
-        images = tf.range(IMAGES_PER_WORD)[:, None]
-        bits = tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits[:, :, None, :], images), 1)
-        numbers = tf.cast(bits, draw.dtype) + tf.cast(draw.low, draw.dtype)
-        numbers = tf.reshape(numbers, flat.shape)
+        words = tf.stack(bits)[:, :, None, : math.prod(inner)]  # few words: coins are made late
+        numbers = _coins(draw, tf.bitwise.right_shift(words, _BIT_OF_IMAGE))
     else:
-        numbers = numbers_from_bits(flat, tf.reshape(bits, [-1]))
-    order = [0, *range(2, 2 + axis), 1, *range(2 + axis, 2 + len(draw.shape))]
-    if math.prod(draw.shape[:axis]) > 1:
-        numbers = tf.transpose(numbers, order)
-    return tf.reshape(numbers, [num_draws, *draw.shape])
+        numbers = tf.stack([numbers_from_bits(one, tf.reshape(it, [-1])) for it in bits])
+    numbers = tf.reshape(numbers, [len(bits), *one.shape])
+    if math.prod(draw.shape[:axis]) > 1:  # put the images into their place
+        before, after = range(2, axis + 2), range(axis + 2, len(one.shape) + 1)
+        numbers = tf.transpose(numbers, [0, *before, 1, *after])
+    return tf.reshape(numbers, [len(bits), *draw.shape])
 
 
-def _bits(shape: list[int], seed: tf.Tensor, stream: int, counter: tf.Tensor) -> tf.Tensor:
-    """Return random int32 words, in the order of the counter that starts at ``counter``."""
-    seeds = tf.stack([seed, tf.constant(stream, tf.int64)])
-    key, _ = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seeds)
-    return tf.raw_ops.StatelessRandomUniformFullIntV2(
-        shape=shape, key=key, counter=tf.cast(counter, tf.uint64), alg=_PHILOX, dtype=tf.int32
-    )
+def _coins(draw: Draw, bits: tf.Tensor) -> tf.Tensor:
+    """Turn the lowest bit of each word into one of the two outcomes."""
+    return tf.cast(tf.bitwise.bitwise_and(bits, 1), draw.dtype) + tf.cast(draw.low, draw.dtype)
+
+
+def _bits(
+    shape: list[int], key: tuple[tf.Tensor, int], start: tf.Tensor, first: tf.Tensor, num_draws: int
+) -> list[tf.Tensor]:
+    """Return random int32 words for each draw.
+
+    The key is (seed, number of the stream); the generator counts the words of a draw from
+    ``start``, and beside them the draws, from ``first``. Each array has a stream of its own: XLA
+    vectorises it so, and not when it is cut out of a longer one.
+    """
+    seeds = tf.stack([key[0], tf.constant(key[1], tf.int64)])
+    mixed, _ = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seeds)
+    counters = [tf.cast(tf.stack([start, first + k]), tf.uint64) for k in range(num_draws)]
+    options = {"shape": shape, "key": mixed, "alg": _PHILOX, "dtype": tf.int32}
+    return [tf.raw_ops.StatelessRandomUniformFullIntV2(counter=it, **options) for it in counters]
 
 
 def _words(draw: Draw, num_images: int) -> int:
-    """Return how many words a block of images uses."""
+    """Return how many words a block of images uses, whole steps of the generator's counter."""
     per_image = math.prod(draw.shape) // num_images
-    return per_image if is_coin(draw) else per_image * IMAGES_PER_WORD
-
-
-def _padded(num_words: int) -> int:
-    return -(-num_words // _WORDS_PER_COUNT) * _WORDS_PER_COUNT
-
-
-def _repeated(draw: Draw, num_draws: int) -> Draw:
-    return draw._replace(shape=(num_draws, *draw.shape))
+    words = per_image if is_coin(draw) else per_image * IMAGES_PER_WORD
+    return math.ceil(words / _WORDS_PER_COUNT) * _WORDS_PER_COUNT

@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 Predict = Callable[[npt.NDArray[np.float32], int], Array]  # (images, seed) ↦ probabilities
 
 # XLA's compilation pays when the layers' results of all draws and images take so many bytes.
-BYTES_THAT_PAY = 1e10
+BYTES_THAT_PAY = 4e10
 
 
 def predict_by_draws(

@@ -58,7 +58,7 @@ def test_every_draw_differs(draws):
     assert len({draw.tobytes() for draw in draws}) == 6
 
 
-@pytest.mark.parametrize("num_draws", [4, 15])  # few draws are not compiled, many are
+@pytest.mark.parametrize("num_draws", [4, 15])  # of one piece, and more
 def test_the_seed_fixes_the_draws(num_draws):
     def predict(neural_net, seed):
         return predict_by_draws(neural_net, IMAGES, num_draws, seed)
@@ -71,7 +71,7 @@ def test_the_seed_fixes_the_draws(num_draws):
     assert not {draw.tobytes() for draw in first} & {other.tobytes() for other in others}
 
 
-@pytest.mark.parametrize("num_draws", [4, 15])  # few draws are not compiled, many are
+@pytest.mark.parametrize("num_draws", [4, 15])  # of one piece, and more
 def test_losses_can_be_read_afterwards(num_draws):
     neural_net = bayesian_network([4, 3])
     predict_by_draws(neural_net, IMAGES, num_draws)
@@ -133,3 +133,64 @@ def test_a_single_image_without_its_axis_is_refused(neural_net):
 def test_a_keras_3_network_is_refused():
     with pytest.raises(TypeError, match="is a Keras 3 model"):
         predict_by_draws(keras.Sequential([keras.layers.Dense(3)]), IMAGES, 2)
+
+
+@pytest.mark.parametrize("layer", ["Flipout", "Reparameterization", "LocalReparameterization"])
+def test_neither_the_bound_nor_more_draws_nor_the_compiler_change_a_draw(layer):
+    neural_net = bayesian_network([6, 3], layer_class=getattr(tfp.layers, f"Dense{layer}"))
+    images = np.random.default_rng(4).normal(size=(150, 5)).astype(np.float32)
+    whole = predict_by_draws(neural_net, images, 7, seed=1)
+    assert len({draw.tobytes() for draw in whole}) == 7
+    options = [{"max_memory": 8e4}, {"max_memory": 3e4}, {"jit_compile": True}]
+    for changed in options:
+        np.testing.assert_allclose(
+            predict_by_draws(neural_net, images, 7, seed=1, **changed), whole, rtol=2e-5, atol=1e-6
+        )
+    fewer = predict_by_draws(neural_net, images, 2, seed=1)
+    np.testing.assert_allclose(fewer, whole[:2], rtol=2e-5, atol=1e-6)
+
+
+def test_images_of_several_pieces_share_the_weights_of_a_draw():
+    neural_net = bayesian_network([3], layer_class=tfp.layers.DenseReparameterization)
+    images = np.ones((90, 5), np.float32)
+    draws = predict_by_draws(neural_net, images, 3, max_memory=2e4)
+    np.testing.assert_allclose(draws, np.repeat(draws[:, :1], 90, axis=1), rtol=1e-5)
+
+
+def test_copies_of_an_image_in_several_pieces_have_signs_of_their_own():
+    neural_net = bayesian_network([3])
+    draws = predict_by_draws(neural_net, np.ones((90, 5), np.float32), 3, max_memory=2e4)
+    assert len({draws[0, index].tobytes() for index in range(90)}) > 10
+
+
+class GammaScale(tf_keras.layers.Layer):
+    """Draws in a way that cannot be taken from outside."""
+
+    def call(self, inputs):
+        return inputs * tf.random.gamma([], 3.0)
+
+
+def test_draws_that_cannot_be_numbered_come_from_one_call_each():
+    neural_net = tf_keras.Sequential([tf_keras.layers.Dense(3), GammaScale()])
+    draws = predict_by_draws(neural_net, IMAGES, 4, seed=2, max_memory=1)
+    assert len({draw.tobytes() for draw in draws}) == 4
+    np.testing.assert_array_equal(predict_by_draws(neural_net, IMAGES, 4, seed=2), draws)
+    np.testing.assert_array_equal(predict_by_draws(neural_net, IMAGES, 2, seed=2), draws[:2])
+    ratios = np.log(draws[..., 0] / draws[..., 1])  # one factor for a draw, none for an image
+    np.testing.assert_allclose(
+        ratios / ratios[:, :1], np.tile(ratios[0] / ratios[0, 0], (4, 1)), 1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("bound", "message"), [(0, "positive number of bytes"), (50, "too small|needs")]
+)
+def test_a_bound_that_holds_nothing_is_refused(neural_net, bound, message):
+    with pytest.raises(ValueError, match=rf"max_memory is {bound}.*({message})"):
+        predict_by_draws(neural_net, IMAGES, 2, max_memory=bound)
+
+
+def test_small_calls_log_nothing(neural_net, caplog, capfd):
+    for num_draws in (1, 2, 3, 4, 5, 6):
+        predict_by_draws(neural_net, IMAGES, num_draws)
+    assert "retracing" not in caplog.text + capfd.readouterr().err

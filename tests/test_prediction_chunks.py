@@ -1,0 +1,72 @@
+"""Pieces of a prediction: chosen to fit, computed with and without a vectorised form."""
+
+import numpy as np
+import pytest
+import scipy.special
+import tensorflow as tf
+import tf_keras
+
+from helpers.networks import bayesian_network, plain_network
+from helpers.prediction_chunks import compile_pieces, fit_pieces, numbers_of_images
+from helpers.replay import describe_draw, random_operations
+
+
+@pytest.fixture(scope="module")
+def neural_net():
+    built = bayesian_network([64, 3])
+    built(np.zeros((1, 5), np.float32))
+    return built
+
+
+def test_numbers_of_images_are_blocks_and_no_length_of_the_network_is_a_multiple(neural_net):
+    numbers = numbers_of_images(neural_net, (500, 5))
+    assert numbers[0] >= 500
+    assert all(number % 32 == 0 for number in numbers)
+    lengths = {5, 64, 3, 320, 192}
+    assert not any(length % number == 0 for number in numbers for length in lengths)
+
+
+def test_a_smaller_bound_gives_smaller_pieces(neural_net):
+    sizes = [fit_pieces(neural_net, (500, 5), 12, bound).size for bound in (1e9, 4e6, 5e5)]
+    areas = [size.num_draws * size.num_images for size in sizes]
+    assert areas[0] > areas[1] > areas[2]
+    assert sizes[0].num_draws == 12
+
+
+def test_the_bytes_of_a_piece_hold_at_least_its_noise_and_its_activations(neural_net):
+    pieces = fit_pieces(neural_net, (500, 5), 1, 1e9)
+    draws = [describe_draw(it) for it in random_operations(pieces.traced)]
+    noise = sum(np.prod(draw.shape) * draw.dtype.size for draw in draws)
+    assert pieces.bytes_of_all > noise + 4 * pieces.size.num_images * (64 + 3)
+    with pytest.raises(ValueError, match="the smallest piece, needs"):
+        fit_pieces(neural_net, (500, 5), 1, 1000)
+
+
+class Sorted(tf_keras.layers.Layer):
+    """Holds an operation that cannot be vectorised: a Python function."""
+
+    def call(self, inputs):
+        noise = tf.random.normal(inputs.shape)
+        ordered = tf.numpy_function(lambda x: np.sort(x, axis=-1), [inputs + noise], tf.float32)
+        return tf.ensure_shape(ordered, inputs.shape)
+
+
+def test_what_cannot_be_vectorised_is_computed_draw_by_draw():
+    neural_net = tf_keras.Sequential([Sorted()])
+    neural_net(np.zeros((1, 3), np.float32))
+    images = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    pieces = fit_pieces(neural_net, images.shape, 5, 1e9)
+    draws = compile_pieces(pieces, 5, jit_compile=False)(images, 0)
+    assert draws.shape == (5, 40, 3)
+    assert len({draw.tobytes() for draw in draws}) == 5
+    assert (np.diff(draws, axis=-1) >= 0).all()
+
+
+def test_a_network_without_noise_is_computed_once():
+    plain = plain_network([4, 3])
+    images = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+    expected = scipy.special.softmax(plain(images).numpy().astype(np.float64), axis=1)
+    pieces = fit_pieces(plain, images.shape, 3, 1e9)
+    assert pieces.size.num_draws == 1
+    draws = compile_pieces(pieces, 3, jit_compile=False)(images, 0)
+    np.testing.assert_allclose(draws, np.stack([expected] * 3), rtol=1e-5)
