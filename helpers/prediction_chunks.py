@@ -23,7 +23,7 @@ from helpers.xla_substitutes import SUBSTITUTES
 Array = npt.NDArray[np.float64]
 
 # More draws or images at a time bring nothing: the matrix products are large enough.
-MOST_DRAWS, MOST_IMAGES = 16, 512
+MOST_DRAWS, MOST_TOGETHER = 16, 8192  # the latter: draws times images
 ENOUGH_DRAWS = 6  # what the draws share is then computed seldom enough
 
 
@@ -60,7 +60,7 @@ def fit_pieces(
     ValueError
         If the smallest piece does not fit.
     """
-    for num_images in numbers_of_images(neural_net, shape):
+    for num_images in numbers_of_images(neural_net, shape, num_draws):
         spec = tf.TensorSpec([num_images, *shape[1:]], tf.float32)
         traced = trace(lambda images: tf.convert_to_tensor(neural_net(images)), spec)
         if not _is_repeatable(traced):
@@ -80,7 +80,9 @@ def fit_pieces(
     return Pieces(traced, size, total * num_draws * math.ceil(shape[0] / num_images))
 
 
-def numbers_of_images(neural_net: tf_keras.Model, shape: tuple[int, ...]) -> list[int]:
+def numbers_of_images(
+    neural_net: tf_keras.Model, shape: tuple[int, ...], num_draws: int
+) -> list[int]:
     """Return numbers of images to compute at a time, the largest first.
 
     They are whole blocks, and no length of a weight or an image is a multiple of one, so that the
@@ -89,7 +91,8 @@ def numbers_of_images(neural_net: tf_keras.Model, shape: tuple[int, ...]) -> lis
     lengths = {*shape[1:]}
     for variable in neural_net.variables:
         lengths |= {*variable.shape, math.prod(variable.shape)}
-    target, numbers = min(MOST_IMAGES, shape[0]), []
+    num_pieces = math.ceil(shape[0] * min(num_draws, MOST_DRAWS) / MOST_TOGETHER)
+    target, numbers = math.ceil(shape[0] / num_pieces), []
     while target:
         number = math.ceil(target / IMAGES_PER_WORD) * IMAGES_PER_WORD
         while any(length and length % number == 0 for length in lengths):

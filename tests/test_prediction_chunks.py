@@ -19,7 +19,7 @@ def neural_net():
 
 
 def test_numbers_of_images_are_blocks_and_no_length_of_the_network_is_a_multiple(neural_net):
-    numbers = numbers_of_images(neural_net, (500, 5))
+    numbers = numbers_of_images(neural_net, (500, 5), 3)
     assert numbers[0] >= 500
     assert all(number % 32 == 0 for number in numbers)
     lengths = {5, 64, 3, 320, 192}
