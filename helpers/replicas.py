@@ -1,6 +1,7 @@
 """The steps of a training on several devices, with the result of one device."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -40,7 +41,7 @@ def compile_steps_for_devices(
     if strategy.num_replicas_in_sync == 1:
         return compile_steps(neural_net, optimizer, batch, options)
     batch_size, num_replicas = batch[0].shape[0], strategy.num_replicas_in_sync
-    _check(batch_size, num_replicas, options)
+    check_devices(neural_net, [batch_size], options)
     traced, _ = trace_step(neural_net, batch, options.kl_weight)
     draws = [describe_draw(operation) for operation in random_operations(traced)]
 
@@ -49,7 +50,9 @@ def compile_steps_for_devices(
         start, end = (batch_size * (replica + more) // num_replicas for more in (0, 1))
         part = tuple(tf.TensorSpec([end - start, *spec.shape[1:]], spec.dtype) for spec in batch)
         share = (end - start) / batch_size
-        mine, variables = trace_step(neural_net, part, options.kl_weight / num_replicas, share)
+        with warnings.catch_warnings():  # TFP fears for draws that are replaced here
+            warnings.filterwarnings("ignore", message="Using stateful random seeds in replicated")
+            mine, variables = trace_step(neural_net, part, options.kl_weight / num_replicas, share)
         noise = take_part(noise, mine, start, end)
         terms, *gradients = replay(mine, [images[start:end], labels[start:end]], noise)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))  # sums over replicas
@@ -71,30 +74,45 @@ def take_part(noise: Sequence[tf.Tensor], traced: Any, start: int, end: int) -> 
         Of the whole batch.
     traced
         The step, traced for end − start examples: an axis of its draws that is shorter than that of
-        ``noise`` counts examples (signs of Flipout), and is cut; noise of the weights is kept.
+        ``noise`` counts examples (signs of Flipout), or several rows for each of them, one example
+        after the other, and is cut; noise of the weights is kept.
     start, end
         Which examples.
     """
     parts = []
     for whole, operation in zip(noise, random_operations(traced), strict=True):
-        sizes = zip(whole.shape, describe_draw(operation).shape, strict=True)
-        cut = tuple(slice(None) if full == mine else slice(start, end) for full, mine in sizes)
-        parts.append(whole[cut])
+        cut = []
+        for full, mine in zip(whole.shape, describe_draw(operation).shape, strict=True):
+            each = 1 if full == mine else mine // (end - start)
+            cut.append(slice(None) if full == mine else slice(each * start, each * end))
+        parts.append(whole[tuple(cut)])
     return parts
 
 
-def _replica_number() -> int:
-    return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
+def check_devices(
+    neural_net: tf_keras.Model, batch_sizes: Collection[int], options: StepOptions
+) -> None:
+    """Raise if batches of these sizes cannot be trained on the network's devices.
 
-
-def _check(batch_size: int, num_replicas: int, options: StepOptions) -> None:
-    if batch_size < num_replicas:
+    Raises
+    ------
+    ValueError
+        As :func:`compile_steps_for_devices` says.
+    """
+    num_replicas = neural_net.distribute_strategy.num_replicas_in_sync
+    if num_replicas == 1:
+        return
+    if min(batch_sizes) < num_replicas:
         raise ValueError(
-            f"A batch of {batch_size} cannot be split over {num_replicas} replicas: choose a batch "
-            "size so that the last batch of an epoch, too, has an example for each."
+            f"A batch of {min(batch_sizes)} cannot be split over {num_replicas} replicas: choose a "
+            "batch size so that the last batch of an epoch, too, has an example for each."
         )
     if options.num_draws > 1 or options.jit_compile:
         raise ValueError(
             "On several devices each step takes one draw, without XLA: pass num_draws=1 and "
             "jit_compile=False."
         )
+
+
+def _replica_number() -> int:
+    return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))

@@ -21,7 +21,7 @@ from helpers.elbo import elbo
 from helpers.interrupt import deferred_interrupt
 from helpers.layer_losses import loss_entries
 from helpers.replay import unrepeatable_operations
-from helpers.replicas import compile_steps_for_devices
+from helpers.replicas import check_devices, compile_steps_for_devices
 from helpers.same_run import describe_run, training_variables
 from helpers.training_guard import check_finite, check_not_diverging
 from helpers.training_steps import StepOptions, Steps, trace_step
@@ -136,6 +136,7 @@ def train_by_elbo(
     if jit_compile is None:
         jit_compile = pays_to_compile(neural_net, order.num_steps * num_draws)
     options = StepOptions(kl_weight, num_draws, seed, jit_compile)
+    check_devices(neural_net, order.batch_sizes, options)
     names = _entry_names(neural_net)
     training = Training(neural_net, optimizer, images, labels, order, options, names)
     if folder is not None:
