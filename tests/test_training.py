@@ -13,7 +13,6 @@ import tf_keras
 
 import helpers.training
 from helpers.batches import BatchOrder
-from helpers.interrupt import deferred_interrupt
 from helpers.layer_losses import losses_by_layer
 from helpers.networks import bayesian_network, plain_network
 from helpers.posteriors import gaussian_posterior, point_posterior
@@ -220,16 +219,6 @@ def test_an_interrupted_training_returns_the_history_so_far(monkeypatch, capsys)
     assert kl_after < history["kl"].iloc[-1]  # what was learnt is kept
 
 
-def test_a_second_interrupt_stops_at_once(monkeypatch):
-    before = signal.getsignal(signal.SIGINT)
-    with deferred_interrupt() as is_stopped:
-        signal.raise_signal(signal.SIGINT)
-        assert is_stopped()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
-
-
 def test_no_epochs_give_an_empty_history():
     history = train(num_epochs=0)
     assert len(history) == 0
@@ -276,31 +265,6 @@ def test_the_progress_bar_shows_steps_and_both_terms_and_can_be_switched_off(cap
     assert "6/6" in bar
     assert "nll=" in bar
     assert "kl=" in bar
-
-
-def test_each_epoch_passes_over_every_example_once_in_an_order_of_its_own():
-    orders = [batches_of(num_epochs=2, seed=seed) for seed in (3, 3, 8)]
-    for batches in orders:
-        assert [len(batch) for batch in batches] == [7, 7, 3, 7, 7, 3]
-        for epoch in (batches[:3], batches[3:]):
-            assert sorted(np.concatenate(epoch)) == list(range(17))
-    flat = [np.concatenate(batches).tolist() for batches in orders]
-    assert flat[0] == flat[1]
-    assert flat[0] != flat[2]
-    assert flat[0][:17] != flat[0][17:]
-    assert flat[0][:17] != sorted(flat[0][:17])
-
-
-@pytest.mark.parametrize("most", [1, 2, 5])
-def test_the_order_can_be_taken_up_anywhere_in_portions_of_any_size(most):
-    order = BatchOrder(17, 7, num_epochs=2, seed=3)
-    for start in range(6):
-        portion, step = order.rows(start, most), start
-        for row in portion:
-            np.testing.assert_array_equal(row, batches_of(num_epochs=2, seed=3)[step])
-            step += 1
-        assert start < step <= start + most
-    assert order.num_steps == 6
 
 
 NAN_AT_2 = np.where(np.arange(17)[:, None] == 2, np.nan, IMAGES)
