@@ -189,8 +189,7 @@ def check_training_data(
 def _check_repeatable(training: Training) -> None:
     """Raise if the network draws numbers that a resumed run could not draw again."""
     neural_net, order, options = training.neural_net, training.order, training.options
-    with neural_net.distribute_strategy.scope():
-        traced, _ = trace_step(neural_net, _batch(training, order.batch_size), options.kl_weight)
+    traced, _ = trace_step(neural_net, _batch(training, order.batch_size), options.kl_weight)
     if names := unrepeatable_operations(traced):
         raise ValueError(
             f"The operation {names[0]} draws from a state of TensorFlow that no checkpoint holds, "
