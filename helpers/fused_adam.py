@@ -42,7 +42,7 @@ def apply_gradients(
 
 
 def is_plain_adam(optimizer: tf_keras.optimizers.Optimizer) -> bool:
-    """Whether it is Adam with nothing added: no clipping, decay, average or schedule, for instance."""
+    """Whether it is Adam with nothing added: no clipping, decay, average or schedule, say."""
     if type(optimizer) is not tf_keras.optimizers.Adam:
         return False
     extras = (

@@ -96,8 +96,9 @@ def adam(strategy):
 
 
 if __name__ == "__main__":
+    layers = LAYERS if NUM_DEVICES == 2 else LAYERS[:1]
     results = {
-        "trained": {f"{s} {layer}": trained(s, layer) for s in ("one", "many") for layer in LAYERS},
+        "trained": {f"{s} {layer}": trained(s, layer) for s in ("one", "many") for layer in layers},
         "kl_weight": kl_weight("many"),
     }
     if NUM_DEVICES == 2:
