@@ -30,7 +30,12 @@ def image_axis(draw: Draw, num_images: int) -> int | None:
 
 
 def noise_of_draws(
-    draws: Sequence[Draw], seed: tf.Tensor, first: tf.Tensor, num_draws: int
+    draws: Sequence[Draw],
+    seed: tf.Tensor,
+    first: tf.Tensor,
+    num_draws: int,
+    *,
+    one_by_one: bool = False,
 ) -> list[tf.Tensor]:
     """Return what all images share, for the draws from ``first`` on: [num_draws, …] of each.
 
@@ -42,6 +47,9 @@ def noise_of_draws(
         int64 scalars.
     num_draws
         S, how many draws of the weights.
+    one_by_one
+        Whether to make the draws one after another, which is faster under XLA, and slower to build.
+        The numbers are the same.
     """
     noise = []
     for stream, draw in enumerate(draws):
@@ -50,7 +58,7 @@ def noise_of_draws(
             bits = [_coins(draw, tf.bitwise.right_shift(it, 31)) for it in bits]
             noise.append(tf.stack([tf.reshape(it, draw.shape) for it in bits]))
         else:
-            noise.append(tf.stack([numbers_from_bits(draw, it) for it in bits]))
+            noise.append(_numbers(draw, bits, one_by_one))
     return noise
 
 
@@ -61,6 +69,8 @@ def noise_of_images(
     first: tf.Tensor,
     num_draws: int,
     first_block: tf.Tensor,
+    *,
+    one_by_one: bool = False,
 ) -> list[tf.Tensor]:
     """Return what each image has of its own, for some draws and some blocks of images.
 
@@ -80,11 +90,11 @@ def noise_of_images(
         words = _words(draw, num_images)
         start = first_block * (words // _WORDS_PER_COUNT)
         bits = _bits([num_blocks, words], (seed, stream), start, first, num_draws)
-        noise.append(_by_image(draw, num_images, bits))
+        noise.append(_by_image(draw, num_images, bits, one_by_one))
     return noise
 
 
-def _by_image(draw: Draw, num_images: int, bits: list[tf.Tensor]) -> tf.Tensor:
+def _by_image(draw: Draw, num_images: int, bits: list[tf.Tensor], one_by_one: bool) -> tf.Tensor:
     """Turn the words of the blocks, [blocks, words] for each draw, into the draws, [draws, …]."""
     axis = image_axis(draw, num_images) or 0
     inner = [*draw.shape[:axis], draw.shape[axis] // num_images, *draw.shape[axis + 1 :]]
@@ -93,12 +103,20 @@ def _by_image(draw: Draw, num_images: int, bits: list[tf.Tensor]) -> tf.Tensor:
         words = tf.stack(bits)[:, :, None, : math.prod(inner)]  # few words: coins are made late
         numbers = _coins(draw, tf.bitwise.right_shift(words, _BIT_OF_IMAGE))
     else:
-        numbers = tf.stack([numbers_from_bits(one, tf.reshape(it, [-1])) for it in bits])
+        numbers = _numbers(one, bits, one_by_one)
     numbers = tf.reshape(numbers, [len(bits), *one.shape])
     if math.prod(draw.shape[:axis]) > 1:  # put the images into their place
         before, after = range(2, axis + 2), range(axis + 2, len(one.shape) + 1)
         numbers = tf.transpose(numbers, [0, *before, 1, *after])
     return tf.reshape(numbers, [len(bits), *draw.shape])
+
+
+def _numbers(draw: Draw, bits: list[tf.Tensor], one_by_one: bool) -> tf.Tensor:
+    """Turn words for each draw into numbers, [draws, …]."""
+    if one_by_one:
+        return tf.stack([numbers_from_bits(draw, tf.reshape(it, [-1])) for it in bits])
+    together = draw._replace(shape=(len(bits), *draw.shape))
+    return numbers_from_bits(together, tf.reshape(tf.stack(bits), [-1]))
 
 
 def _coins(draw: Draw, bits: tf.Tensor) -> tf.Tensor:
@@ -117,7 +135,8 @@ def _bits(
     """
     seeds = tf.stack([key[0], tf.constant(key[1], tf.int64)])
     mixed, _ = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seeds)
-    counters = [tf.cast(tf.stack([start, first + k]), tf.uint64) for k in range(num_draws)]
+    numbers = first + tf.range(num_draws, dtype=tf.int64)
+    counters = tf.unstack(tf.cast(tf.stack([start + 0 * numbers, numbers], 1), tf.uint64))
     options = {"shape": shape, "key": mixed, "alg": _PHILOX, "dtype": tf.int32}
     return [tf.raw_ops.StatelessRandomUniformFullIntV2(counter=it, **options) for it in counters]
 

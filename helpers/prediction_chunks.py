@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from helpers.indexed_noise import IMAGES_PER_WORD, image_axis, noise_of_draws, noise_of_images
+from helpers.noise import Draw
 from helpers.replay import (
     Traced,
     describe_draw,
@@ -167,17 +168,15 @@ def _compile(pieces: Pieces, jit_compile: bool) -> tuple[Any, Any]:
     Where an operation cannot be vectorised over the draws, they are computed one after another.
     """
     traced, (num_draws, num_images), _ = pieces
-    draws = [describe_draw(operation) for operation in random_operations(traced)]
-    own = [image_axis(draw, num_images) is not None for draw in draws]
-    shared_draws = [draw for draw, is_own in zip(draws, own, strict=True) if not is_own]
-    own_draws = [draw for draw, is_own in zip(draws, own, strict=True) if is_own]
+    own, shared_draws, own_draws = _draws_by_owner(traced, num_images)
 
     def shared_of(seed: tf.Tensor, first: tf.Tensor) -> list[tf.Tensor]:
-        return noise_of_draws(shared_draws, seed, first, num_draws)
+        return noise_of_draws(shared_draws, seed, first, num_draws, one_by_one=jit_compile)
 
     def logits_of(images: tf.Tensor, seed: Any, first: Any, block: Any, *shared: Any) -> tf.Tensor:
         given = iter(shared)
-        made = iter(noise_of_images(own_draws, num_images, seed, first, num_draws, block))
+        own_numbers = num_images, seed, first, num_draws, block
+        made = iter(noise_of_images(own_draws, *own_numbers, one_by_one=jit_compile))
         noise = [next(made if is_own else given) for is_own in own]
         return _over_draws(
             traced,
@@ -187,14 +186,28 @@ def _compile(pieces: Pieces, jit_compile: bool) -> tuple[Any, Any]:
         )
 
     number = tf.TensorSpec([], tf.int64)
-    noise_specs = [tf.TensorSpec([num_draws, *draw.shape], draw.dtype) for draw in shared_draws]
-    options = {"jit_compile": jit_compile, "autograph": False}
+    noise = [tf.TensorSpec([num_draws, *draw.shape], draw.dtype) for draw in shared_draws]
+    images = traced.structured_input_signature[0]
     return (
-        tf.function(shared_of, **options).get_concrete_function(number, number),
-        tf.function(logits_of, **options).get_concrete_function(
-            *traced.structured_input_signature[0], number, number, number, *noise_specs
-        ),
+        _concrete(shared_of, jit_compile, number, number),
+        _concrete(logits_of, jit_compile, *images, number, number, number, *noise),
     )
+
+
+def _draws_by_owner(traced: Traced, num_images: int) -> tuple[list[bool], list[Draw], list[Draw]]:
+    """Return of each draw whether every image has its own; those that are shared; the others."""
+    draws = [describe_draw(operation) for operation in random_operations(traced)]
+    own = [image_axis(draw, num_images) is not None for draw in draws]
+    shared, others = (
+        [draw for draw, it in zip(draws, own, strict=True) if it is kind] for kind in (False, True)
+    )
+    return own, shared, others
+
+
+def _concrete(function: Callable[..., Any], jit_compile: bool, *specs: tf.TensorSpec) -> Any:
+    """Return the function as one graph: of functions made anew, TensorFlow would warn."""
+    compiled = tf.function(function, jit_compile=jit_compile, autograph=False)
+    return compiled.get_concrete_function(*specs)
 
 
 def _over_draws(
