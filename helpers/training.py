@@ -16,7 +16,7 @@ import tqdm.auto
 
 from helpers.autosave import Autosave
 from helpers.batches import BatchOrder
-from helpers.checkpoint import lock_folder
+from helpers.checkpoint import load_checkpoint, lock_folder
 from helpers.elbo import elbo
 from helpers.interrupt import deferred_interrupt
 from helpers.layer_losses import loss_entries
@@ -134,7 +134,9 @@ def train_by_elbo(
     kl_weight = 1.0 / len(images) if kl_weight is None else float(kl_weight)
     order = BatchOrder(len(images), batch_size, num_epochs, seed)
     if jit_compile is None:
-        jit_compile = pays_to_compile(neural_net, order.num_steps * num_draws)
+        saved = load_checkpoint(folder) if folder is not None and resume else None
+        pays = pays_to_compile(neural_net, order.num_steps * num_draws)
+        jit_compile = saved.run["jit_compile"] if saved else pays  # more epochs change no draw
     options = StepOptions(kl_weight, num_draws, seed, jit_compile)
     check_devices(neural_net, order.batch_sizes, options)
     names = _entry_names(neural_net)

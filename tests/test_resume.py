@@ -313,3 +313,16 @@ def test_fifty_kills_every_night():
     assert last["env"] == {"KILLS": "50"}
     assert last["run"].endswith("-m pytest tests/test_resume.py")
     assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_more_epochs_do_not_change_the_compiler_of_a_saved_training(tmp_path, monkeypatch):
+    def train(num_epochs, **options):
+        neural_net = bayesian_network([3], seed=1)
+        steps = {"num_epochs": num_epochs, "batch_size": 20, "progress": False, **options}
+        return train_by_elbo(neural_net, IMAGES, LABELS, **steps), neural_net.count_params()
+
+    _, num_weights = train(1, folder=tmp_path)
+    monkeypatch.setattr("helpers.training.UPDATES_THAT_PAY", num_weights * 6)
+    resumed, _ = train(3, folder=tmp_path, resume=True)
+    whole, _ = train(3, jit_compile=False)
+    pd.testing.assert_frame_equal(resumed, whole)
