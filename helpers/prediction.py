@@ -50,7 +50,7 @@ def predict_by_draws(
     seed
         Of the draws: the same call gives the same ones.
     max_memory
-        Bytes that the noise and the results of the layers may take, beside images and result.
+        About how many bytes noise and results of the layers may take, beside images and result.
     jit_compile
         Whether XLA compiles the network: a second or two at the start, less time for each draw, the
         same draws. ``None`` means: when there is enough to compute to pay for it.
