@@ -67,7 +67,7 @@ def _place(row: Array, names: list[str], neural_net: tf_keras.Model) -> str:
     if bad_variables:
         return (
             f"The gradient of layer {bad_variables[-1]} was not finite in the step before, and "
-            "its weights are NaN now. Try a smaller learning rate, clipnorm=1.0 in the optimizer, "
+            "its weights are NaN now. Try a smaller learning rate, "
             "and for DenseLocalReparameterization inputs without rows of zeros (add 1e-6)."
         )
     bad_entries = [name for name, kl in zip(names, row[1:], strict=True) if not np.isfinite(kl)]
