@@ -79,7 +79,7 @@ def normal_from_bits(bits: tf.Tensor) -> tf.Tensor:
     """Return N(0, 1) numbers, float32, one for each int32 word of uniform bits.
 
     The upper 24 bits give u, uniform on (−1, 1); z = √2 · erf⁻¹(u). Without branches, XLA makes it
-    a loop over vectors; the inverse is exact to about 3e-7, and |z| stays below 5.5.
+    a loop over vectors; the inverse is exact to about 3e-7, and z stays between −5.5 and 5.5.
     """
     middle = tf.cast(tf.bitwise.right_shift(bits, 8), tf.float32) + 0.5
     u = middle * 2.0**-23
