@@ -16,7 +16,7 @@ import tqdm.auto
 
 from helpers.autosave import Autosave
 from helpers.batches import BatchOrder
-from helpers.checkpoint import load_checkpoint, lock_folder
+from helpers.checkpoint import Checkpoint, load_checkpoint, lock_folder
 from helpers.elbo import elbo
 from helpers.interrupt import deferred_interrupt
 from helpers.layer_losses import loss_entries
@@ -135,8 +135,7 @@ def train_by_elbo(
     order = BatchOrder(len(images), batch_size, num_epochs, seed)
     if jit_compile is None:
         saved = load_checkpoint(folder) if folder is not None and resume else None
-        pays = pays_to_compile(neural_net, order.num_steps * num_draws)
-        jit_compile = saved.run["jit_compile"] if saved else pays  # more epochs change no draw
+        jit_compile = _choose_compiler(saved, neural_net, order.num_steps * num_draws)
     options = StepOptions(kl_weight, num_draws, seed, jit_compile)
     check_devices(neural_net, order.batch_sizes, options)
     names = _entry_names(neural_net)
@@ -148,6 +147,11 @@ def train_by_elbo(
         autosave = _autosave(training, folder, save_every)
         rows = autosave.restore(resume, 1 + len(names), order.num_steps)
         return _history(_take_steps(training, rows, autosave, progress), training)
+
+
+def _choose_compiler(saved: Checkpoint | None, neural_net: tf_keras.Model, num_steps: int) -> bool:
+    """Return whether XLA compiles: as in the saved training, since its draws depend on it."""
+    return bool(saved.run["jit_compile"]) if saved else pays_to_compile(neural_net, num_steps)
 
 
 def pays_to_compile(neural_net: tf_keras.Model, num_steps: int) -> bool:

@@ -45,14 +45,15 @@ def check_not_diverging(rows: Array, kl_weight: float) -> None:
     ValueError
         With the step and what to try.
     """
-    loss = rows[:, 0] + kl_weight * rows[:, 1:].sum(axis=1)
-    if len(loss) <= NUM_STEPS:
+    if len(rows) <= NUM_STEPS:
         return
-    start, now = loss[0], loss[-NUM_STEPS:].mean()
+    ends = np.concatenate([rows[:1], rows[-NUM_STEPS:]])
+    start, *last = ends[:, 0] + kl_weight * ends[:, 1:].sum(axis=1)
+    now = np.mean(last)
     if now > FACTOR * max(start, 1.0):
         raise ValueError(
             f"The loss diverges: {now:.3g} nats on average over the last {NUM_STEPS} steps, up to "
-            f"step {len(loss)}, after {start:.3g} at the first. Try a learning rate ten times "
+            f"step {len(rows)}, after {start:.3g} at the first. Try a learning rate ten times "
             "smaller; check that the inputs are scaled, to [0, 1] for instance."
         )
 
@@ -67,8 +68,8 @@ def _place(row: Array, names: list[str], neural_net: tf_keras.Model) -> str:
     if bad_variables:
         return (
             f"The gradient of layer {bad_variables[-1]} was not finite in the step before, and "
-            "its weights are NaN now. Try a smaller learning rate, "
-            "and for DenseLocalReparameterization inputs without rows of zeros (add 1e-6)."
+            "its weights are NaN now. Try a smaller learning rate, and for "
+            "DenseLocalReparameterization inputs without rows of zeros (add 1e-6)."
         )
     bad_entries = [name for name, kl in zip(names, row[1:], strict=True) if not np.isfinite(kl)]
     if bad_entries:
