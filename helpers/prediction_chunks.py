@@ -1,5 +1,7 @@
 """Predictions in pieces that fit into memory: some draws of the weights on some of the images."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """Training a Bayesian network by its ELBO, with the history of both terms as a table."""
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import os
@@ -28,6 +30,7 @@ from helpers.training_steps import StepOptions, Steps, trace_step
 from helpers.validation import check_images, check_keras_version, check_labels, check_optimizer
 
 Array = npt.NDArray[np.float64]
+Batch = tuple[tf.TensorSpec, tf.TensorSpec]  # of images and labels
 
 # XLA's compilation pays when training updates so many weights in all: weights × steps × draws.
 UPDATES_THAT_PAY = 3e8
@@ -135,13 +138,14 @@ def train_by_elbo(
     order = BatchOrder(len(images), batch_size, num_epochs, seed)
     if jit_compile is None:
         saved = load_checkpoint(folder) if folder is not None and resume else None
-        jit_compile = _choose_compiler(saved, neural_net, order.num_steps * num_draws)
+        batch = _batch(images, labels, batch_size)
+        jit_compile = _choose_compiler(saved, neural_net, batch, order.num_steps * num_draws)
     options = StepOptions(kl_weight, num_draws, seed, jit_compile)
     check_devices(neural_net, order.batch_sizes, options)
     names = _entry_names(neural_net)
     training = Training(neural_net, optimizer, images, labels, order, options, names)
     if folder is not None:
-        _check_repeatable(training)
+        _check_repeatable(neural_net, _batch(images, labels, batch_size))
     tf.random.set_seed(seed)
     with contextlib.nullcontext() if folder is None else lock_folder(folder):
         autosave = _autosave(training, folder, save_every)
@@ -149,15 +153,26 @@ def train_by_elbo(
         return _history(_take_steps(training, rows, autosave, progress), training)
 
 
-def _choose_compiler(saved: Checkpoint | None, neural_net: tf_keras.Model, num_steps: int) -> bool:
+def _choose_compiler(
+    saved: Checkpoint | None, neural_net: tf_keras.Model, batch: Batch, num_steps: int
+) -> bool:
     """Return whether XLA compiles: as in the saved training, since its draws depend on it."""
-    return bool(saved.run["jit_compile"]) if saved else pays_to_compile(neural_net, num_steps)
+    if saved:
+        return bool(saved.run["jit_compile"])
+    return pays_to_compile(neural_net, num_steps) and not _unrepeatable(neural_net, batch)
 
 
 def pays_to_compile(neural_net: tf_keras.Model, num_steps: int) -> bool:
-    """Whether XLA wins back the seconds of its compilation within so many steps and draws."""
-    on_one_device = neural_net.distribute_strategy.num_replicas_in_sync == 1
-    return on_one_device and neural_net.count_params() * num_steps >= UPDATES_THAT_PAY
+    """Whether XLA wins back the seconds of its compilation within so many steps and draws.
+
+    Never on several devices, nor where a CPU convolves: there XLA is the slower one.
+    """
+    if neural_net.distribute_strategy.num_replicas_in_sync > 1:
+        return False
+    convolves = any(len(variable.shape) > 2 for variable in neural_net.trainable_variables)
+    if convolves and not tf.config.list_physical_devices("GPU"):
+        return False
+    return neural_net.count_params() * num_steps >= UPDATES_THAT_PAY
 
 
 def check_training_data(
@@ -192,11 +207,9 @@ def check_training_data(
     return images, labels
 
 
-def _check_repeatable(training: Training) -> None:
+def _check_repeatable(neural_net: tf_keras.Model, batch: Batch) -> None:
     """Raise if the network draws numbers that a resumed run could not draw again."""
-    neural_net, order, options = training.neural_net, training.order, training.options
-    traced, _ = trace_step(neural_net, _batch(training, order.batch_size), options.kl_weight)
-    if names := unrepeatable_operations(traced):
+    if names := _unrepeatable(neural_net, batch):
         raise ValueError(
             f"The operation {names[0]} draws from a state of TensorFlow that no checkpoint holds, "
             "so a training of this network cannot be resumed draw for draw. Train it without "
@@ -204,9 +217,14 @@ def _check_repeatable(training: Training) -> None:
         )
 
 
-def _batch(training: Training, size: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+def _unrepeatable(neural_net: tf_keras.Model, batch: Batch) -> list[str]:
+    """Return the operations of a step whose draws cannot be taken from outside."""
+    traced, _ = trace_step(neural_net, batch, kl_weight=1.0)
+    return unrepeatable_operations(traced)
+
+
+def _batch(images: npt.NDArray[np.float32], labels: npt.NDArray[np.int32], size: int) -> Batch:
     """Return shape and type of a batch of images and of its labels."""
-    images, labels = training.images, training.labels
     return (
         tf.TensorSpec([size, *images.shape[1:]], images.dtype),
         tf.TensorSpec([size], labels.dtype),
@@ -265,14 +283,15 @@ def _take_steps(training: Training, rows: Array, autosave: Autosave, progress: b
 
 def _compiler(training: Training) -> Callable[[int], Steps]:
     """Return batch size ↦ its compiled steps, each compiled when it is first asked for."""
-    neural_net, optimizer, _, _, order, options, _ = training
+    neural_net, optimizer, images, labels, order, options, _ = training
 
     @functools.cache
     def steps_of(size: int) -> Steps:
         # One small batch an epoch does not win back a compilation by XLA.
         jit_compile = options.jit_compile and size == order.batch_size
         chosen = options._replace(jit_compile=jit_compile)
-        return compile_steps_for_devices(neural_net, optimizer, _batch(training, size), chosen)
+        batch = _batch(images, labels, size)
+        return compile_steps_for_devices(neural_net, optimizer, batch, chosen)
 
     return steps_of
 

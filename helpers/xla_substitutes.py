@@ -1,11 +1,13 @@
 """Operations that cost XLA on a CPU more than they need to, and the same results for less."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
 Value = Callable[[tf.Tensor], tf.Tensor]  # tensor of the old graph ↦ its twin in the new one
-Substitute = Callable[[tf.Operation, Value], tf.Tensor | None]
+Substitute = Callable[[tf.Operation, Value], "tf.Tensor | None"]
 
 
 def softplus(x: tf.Tensor) -> tf.Tensor:

@@ -425,6 +425,12 @@ def test_such_a_network_trains_but_not_into_a_folder(tmp_path):
     assert not folder.exists()
 
 
+def test_xla_is_not_chosen_for_such_a_network_however_long_the_training(monkeypatch):
+    monkeypatch.setattr("helpers.training.UPDATES_THAT_PAY", 0.0)
+    options = {"num_epochs": 1, "batch_size": 4, "progress": False}
+    assert len(train_by_elbo(gamma_network(), IMAGES, LABELS, **options)) == 2
+
+
 def test_a_draw_of_unknown_shape_or_range_is_told():
     by_size = trace(lambda x: x + tf.random.normal(tf.shape(x)), tf.TensorSpec([None, 5]))
     with pytest.raises(ValueError, match=r"random_normal.*not known before the call.*fixed shape"):

@@ -16,7 +16,7 @@ from helpers.batches import BatchOrder
 from helpers.layer_losses import losses_by_layer
 from helpers.networks import bayesian_network, plain_network
 from helpers.posteriors import gaussian_posterior, point_posterior
-from helpers.training import train_by_elbo
+from helpers.training import UPDATES_THAT_PAY, pays_to_compile, train_by_elbo
 from helpers.validation import check_optimizer
 
 # One worker for the file: its fixtures are trained once.
@@ -217,6 +217,16 @@ def test_an_interrupted_training_returns_the_history_so_far(monkeypatch, capsys)
     pd.testing.assert_frame_equal(history, uninterrupted)
     kl_after = losses_by_layer(neural_net, IMAGES)["nats"].item()
     assert kl_after < history["kl"].iloc[-1]  # what was learnt is kept
+
+
+def test_xla_pays_in_long_trainings_without_convolutions():
+    dense = fixed_draw_network()
+    dense(IMAGES[:1])
+    steps = int(UPDATES_THAT_PAY / dense.count_params()) + 1
+    assert [pays_to_compile(dense, n) for n in (steps - 2, steps)] == [False, True]
+    convolution = tf_keras.Sequential([tfp.layers.Convolution2DFlipout(2, 3)])
+    convolution(np.zeros([1, 5, 5, 1], np.float32))
+    assert not pays_to_compile(convolution, 10**12)
 
 
 def test_no_epochs_give_an_empty_history():
