@@ -1,6 +1,7 @@
 """What several test files share: the built site, made once even with several workers."""
 
 import fcntl
+import gc
 import pathlib
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+gc.set_threshold(100_000, 20, 20)  # tracing makes many objects that stay
 BUILD = ("tools/build_book.py", "--check")  # a stale notebook must fail, not be mended first
 
 
