@@ -27,7 +27,7 @@ from helpers.networks import bayesian_network
 from helpers.training import train_by_elbo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", "3"))
 EPOCHS = 15 * KILLS  # enough for each to find it at work
 STEPS = EPOCHS * 9  # 60 examples in batches of 7
 VARIABLES = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}

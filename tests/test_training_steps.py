@@ -1,5 +1,7 @@
 """Many steps to one call: worked out by hand, unbiased, whole or not at all, in any portions."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -178,6 +180,7 @@ def one_layer(kind, **options):
     return neural_net
 
 
+@functools.cache
 def recorded(kind, num_draws=1, jit_compile=False, num_steps=NUM_STEPS, **layer_options):
     """Mean and variance of a step's gradient: for means, scales and biases, one after the other."""
     optimizer = Recorder()
