@@ -5,14 +5,10 @@ from typing import Any
 import tensorflow as tf
 
 import helpers.noise
-import helpers.replay
 import helpers.training
 import helpers.training_steps
 from benchmarks.book_training import prepare_trainer
 from benchmarks.work import Images, Labels, Run, Work
-from helpers.xla_substitutes import SUBSTITUTES, Substitute
-
-_make_loop = helpers.training_steps.make_loop
 
 
 def keras_update(optimizer: Any, gradients: Any, variables: Any) -> None:
@@ -26,26 +22,10 @@ def normals_of_xla(bits: tf.Tensor) -> tf.Tensor:
     return 2**0.5 * tf.math.erfinv(unit)
 
 
-def loop_with_late_noise(move: Any, noise_of: Any, batch: Any, num_draws: int) -> Any:
-    """Return the trainer's loop, but each step draws its noise when it starts."""
-
-    def draw_and_move(images: Any, labels: Any, step: tf.Tensor, _: Any) -> tf.Tensor:
-        return move(images, labels, step, noise_of(step * num_draws))
-
-    return _make_loop(draw_and_move, lambda _: [], batch, num_draws)
-
-
-def _substitutes_but(*types: str) -> dict[str, Substitute]:
-    return {it: substitute for it, substitute in SUBSTITUTES.items() if it not in types}
-
-
 PIECES: dict[str, tuple[Any, str, Any]] = {
     "fused Adam": (helpers.training_steps, "apply_gradients", keras_update),
-    "softplus for vectors": (helpers.training_steps, "SUBSTITUTES", _substitutes_but("Softplus")),
-    "squares in the KL": (helpers.training_steps, "SUBSTITUTES", _substitutes_but("Exp", "Expm1")),
-    "constant priors": (helpers.replay, "_fold", lambda captured: captured),
+    "softplus for vectors": (helpers.training_steps, "SUBSTITUTES", {}),
     "normals for vectors": (helpers.noise, "normal_from_bits", normals_of_xla),
-    "early noise": (helpers.training_steps, "make_loop", loop_with_late_noise),
     "loop in the graph": (helpers.training, "_steps_per_call", lambda *_: 1),
 }
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
-import numpy as np
 import tensorflow as tf
 
 from helpers.noise import Draw
@@ -116,7 +115,7 @@ def replay(
     """
     graph = tf.compat.v1.get_default_graph()
     _copy_functions(traced)
-    outside = [*inputs, *(_fold(captured) for captured, _ in traced.graph.captures)]
+    outside = [*inputs, *(captured for captured, _ in traced.graph.captures)]
     values = {old.ref(): new for old, new in zip(traced.inputs, outside, strict=True)}
 
     def value_of(tensor: tf.Tensor) -> tf.Tensor:
@@ -152,17 +151,6 @@ def _copy_functions(traced: Traced) -> None:
     library = traced.graph.as_graph_def().library
     if library.function:
         tf.graph_util.import_graph_def(tf.compat.v1.GraphDef(library=library))
-
-
-def _fold(captured: tf.Tensor) -> tf.Tensor:
-    """Turn a captured array that holds one number throughout, as a prior's scale, into it.
-
-    A compiler divides by the constant 1 for nothing, and by an array of ones once a weight.
-    """
-    if captured.dtype == tf.resource or not hasattr(captured, "numpy") or not np.size(captured):
-        return captured
-    first = np.ravel(captured)[0]
-    return tf.fill(captured.shape, first) if np.all(np.equal(captured, first)) else captured
 
 
 def _called(node: Any) -> list[str]:

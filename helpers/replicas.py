@@ -44,6 +44,7 @@ def compile_steps_for_devices(
     check_devices(neural_net, [batch_size], options)
     traced, _ = trace_step(neural_net, batch, options.kl_weight)
     draws = [describe_draw(operation) for operation in random_operations(traced)]
+    noise_of = compile_noise(draws, options)
 
     def on_replica(images: tf.Tensor, labels: tf.Tensor, noise: Sequence[tf.Tensor]) -> tf.Tensor:
         replica = _replica_number()
@@ -58,11 +59,11 @@ def compile_steps_for_devices(
         optimizer.apply_gradients(zip(gradients, variables, strict=True))  # sums over replicas
         return tf.concat([share * terms[:1], terms[1:] / num_replicas], 0)
 
-    def move(images: tf.Tensor, labels: tf.Tensor, _: tf.Tensor, noise: Any) -> tf.Tensor:
-        terms = strategy.run(on_replica, (images, labels, noise))
+    def move(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        terms = strategy.run(on_replica, (images, labels, noise_of(step)))
         return strategy.reduce(tf.distribute.ReduceOp.SUM, terms, axis=None)
 
-    return make_loop(move, compile_noise(draws, options), batch, 1)
+    return make_loop(move, batch)
 
 
 def take_part(noise: Sequence[tf.Tensor], traced: Any, start: int, end: int) -> list[tf.Tensor]:

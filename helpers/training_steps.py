@@ -57,8 +57,8 @@ def compile_steps(
     noise_of = compile_noise(draws, options)
     gradients_of = _average(_compile(traced, batch, draws, options), noise_of, options.num_draws)
 
-    def move(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor, noise: Any) -> tf.Tensor:
-        terms, *gradients = gradients_of(images, labels, step, noise)
+    def move(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        terms, *gradients = gradients_of(images, labels, step)
 
         def apply() -> bool:
             apply_gradients(optimizer, gradients, variables)
@@ -67,7 +67,7 @@ def compile_steps(
         tf.cond(tf.reduce_all(tf.math.is_finite(terms)), apply, lambda: False)
         return terms
 
-    return make_loop(move, noise_of, batch, options.num_draws)
+    return make_loop(move, batch)
 
 
 def trace_step(
@@ -117,30 +117,25 @@ def compile_noise(
 
 
 def make_loop(
-    move: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Any], tf.Tensor],
-    noise_of: Callable[[tf.Tensor], list[tf.Tensor]],
+    move: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
     batch: tuple[tf.TensorSpec, tf.TensorSpec],
-    num_draws: int,
 ) -> Steps:
-    """Return the loop in the graph around ``move``, (images, labels, step, noise) ↦ terms.
-
-    The noise of a step depends on no weight, so it is drawn while the step before computes.
-    """
+    """Return the loop in the graph around ``move``, (images, labels, number of step) ↦ terms."""
 
     def take(images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
-        def body(index: tf.Tensor, _: tf.Tensor, history: tf.TensorArray, *noise: tf.Tensor) -> Any:
-            step, row = first + tf.cast(index, tf.int64), rows[index]
-            coming = noise_of((step + 1) * num_draws)
-            terms = move(tf.gather(images, row), tf.gather(labels, row), step, noise)
+        def body(index: tf.Tensor, _: tf.Tensor, history: tf.TensorArray) -> Any:
+            row = rows[index]
+            step = first + tf.cast(index, tf.int64)
+            terms = move(tf.gather(images, row), tf.gather(labels, row), step)
             finite = tf.reduce_all(tf.math.is_finite(terms))
-            return index + 1, finite, history.write(index, terms), *coming
+            return index + 1, finite, history.write(index, terms)
 
-        def goes_on(index: tf.Tensor, finite: tf.Tensor, *_: Any) -> tf.Tensor:
+        def goes_on(index: tf.Tensor, finite: tf.Tensor, _: Any) -> tf.Tensor:
             return tf.logical_and(index < tf.shape(rows)[0], finite)
 
         history = tf.TensorArray(tf.float64, tf.shape(rows)[0])
-        start = (tf.constant(0), tf.constant(True), history, *noise_of(first * num_draws))
-        end, _, history, *_ = tf.while_loop(goes_on, body, start, parallel_iterations=1)
+        start = (tf.constant(0), tf.constant(True), history)
+        end, _, history = tf.while_loop(goes_on, body, start, parallel_iterations=1)
         return history.gather(tf.range(end))
 
     data = [tf.TensorSpec([None, *spec.shape[1:]], spec.dtype) for spec in batch]
@@ -167,15 +162,15 @@ def _compile(
 
 def _average(
     gradients_of: Gradients, noise_of: Callable[[tf.Tensor], list[tf.Tensor]], num_draws: int
-) -> Callable[..., list[tf.Tensor]]:
-    """Return (images, labels, step, noise of the first draw) ↦ means over the draws of a step."""
+) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], list[tf.Tensor]]:
+    """Return (images, labels, number of the step) ↦ means over the draws of that step."""
 
-    def average(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor, noise: Any) -> Any:
+    def average(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> Any:
         def add(draw: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
             more = gradients_of(images, labels, *noise_of(step * num_draws + draw))
             return draw + 1, *(total + term for total, term in zip(sums, more, strict=True))
 
-        start = gradients_of(images, labels, *noise)
+        start = gradients_of(images, labels, *noise_of(step * num_draws))
         if num_draws == 1:
             return start
         first = tf.constant(1, tf.int64)

@@ -28,41 +28,11 @@ def softplus(x: tf.Tensor) -> tf.Tensor:
     return (tf.nn.relu(x) * below + e * series) / below
 
 
-def ratio_squared(exponential: tf.Operation, value: Value) -> tf.Tensor | None:
-    """Return (a / b)² for an operation that computes exp(2 (log a − log b)), else ``None``.
-
-    TFP's KL of two Gaussians holds this exponential of a logarithm, with a and b their scales, and
-    so does its gradient: four passes over the weights where a square is one.
-    """
-    factors = [tensor.op for tensor in exponential.inputs[0].op.inputs]
-    doubled = exponential.inputs[0].op.type == "Mul" and any(_is_two(it) for it in factors)
-    differences = [it for it in factors if it.type == "Sub"]
-    if not doubled or not differences:
-        return None
-    logarithms = [tensor.op for tensor in differences[0].inputs]
-    if any(it.type != "Log" for it in logarithms):
-        return None
-    a, b = (value(it.inputs[0]) for it in logarithms)
-    return (a / b) ** 2
-
-
-def _is_two(operation: tf.Operation) -> bool:
-    constant = tf.get_static_value(operation.outputs[0])
-    return constant is not None and constant.size == 1 and float(constant) == 2
-
-
 def _softplus(operation: tf.Operation, value: Value) -> tf.Tensor:
     return softplus(value(operation.inputs[0]))
-
-
-def _expm1(operation: tf.Operation, value: Value) -> tf.Tensor | None:
-    squared = ratio_squared(operation, value)
-    return None if squared is None else squared - 1
 
 
 # By the type of the operation that each may stand for; ``None`` leaves the operation as it is.
 SUBSTITUTES: Mapping[str, Substitute] = {
     "Softplus": _softplus,
-    "Exp": ratio_squared,
-    "Expm1": _expm1,
 }

@@ -445,14 +445,6 @@ def test_a_draw_of_unknown_shape_or_range_is_told():
         describe_draw(random_operations(by_range)[0])
 
 
-def test_arrays_of_one_number_are_folded_and_others_kept():
-    ones, mixed = np.full((5,), 2.0, np.float32), np.arange(5, dtype=np.float32)
-    arrays = [tf.constant(ones), tf.constant(mixed), tf.constant(np.full(5, np.nan, np.float32))]
-    _, outputs = replayed(lambda x: [x * array for array in arrays], IMAGES)
-    for output, array in zip(outputs, arrays, strict=True):
-        np.testing.assert_allclose(output, IMAGES * array.numpy(), rtol=1e-6)
-
-
 def test_bias_with_a_posterior_has_draws_of_its_own():
     prior = tfp.layers.default_multivariate_normal_fn
     options = {"bias_posterior_fn": gaussian_posterior(9), "bias_prior_fn": prior}
