@@ -61,7 +61,8 @@ def kl_with_gradient(work: Work, *, as_trainer: bool) -> Run:
     """Return the KL of all kernels and its gradient, as TFP's layers compute them."""
     means = [tf.Variable(tf.random.normal(shape, stddev=0.1)) for shape in work.shapes]
     raw = [tf.Variable(tf.fill(shape, -3.0)) for shape in work.shapes]
-    priors = [tfd.Normal(tf.zeros(shape), tf.ones(shape)) for shape in work.shapes]
+    # As default_multivariate_normal_fn makes them: means as an array, one scale for all.
+    priors = [tfd.Normal(tf.zeros(shape), 1.0) for shape in work.shapes]
 
     def part() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
