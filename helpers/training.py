@@ -18,7 +18,7 @@ import tqdm.auto
 
 from helpers.autosave import Autosave
 from helpers.batches import BatchOrder
-from helpers.checkpoint import Checkpoint, load_checkpoint, lock_folder
+from helpers.checkpoint import load_checkpoint, lock_folder
 from helpers.elbo import elbo
 from helpers.interrupt import deferred_interrupt
 from helpers.layer_losses import loss_entries
@@ -138,8 +138,7 @@ def train_by_elbo(
     kl_weight = 1.0 / len(images) if kl_weight is None else float(kl_weight)
     order = BatchOrder(len(images), batch_size, num_epochs, seed)
     if jit_compile is None:
-        saved = load_checkpoint(folder) if folder is not None and resume else None
-        batch = _batch(images, labels, batch_size)
+        batch, saved = _batch(images, labels, batch_size), folder if resume else None
         jit_compile = _choose_compiler(saved, neural_net, batch, order.num_steps * num_draws)
     options = StepOptions(kl_weight, num_draws, seed, jit_compile)
     check_devices(neural_net, order.batch_sizes, options)
@@ -155,11 +154,11 @@ def train_by_elbo(
 
 
 def _choose_compiler(
-    saved: Checkpoint | None, neural_net: tf_keras.Model, batch: Batch, num_steps: int
+    saved: str | os.PathLike[str] | None, neural_net: tf_keras.Model, batch: Batch, num_steps: int
 ) -> bool:
     """Return whether XLA compiles: as in the saved training, since its draws depend on it."""
-    if saved:
-        return bool(saved.run["jit_compile"])
+    if checkpoint := None if saved is None else load_checkpoint(saved):
+        return bool(checkpoint.run["jit_compile"])
     return pays_to_compile(neural_net, num_steps) and not _unrepeatable(neural_net, batch)
 
 
