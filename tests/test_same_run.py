@@ -41,7 +41,7 @@ def saved(tmp_path_factory):
 
 def differences(saved, run):
     """The lines of the error, without the headline."""
-    with pytest.raises(ValueError, match=r"a checkpoint of another run, .* \(step 6\)") as caught:
+    with pytest.raises(ValueError, match=r"a checkpoint of another run \(step 6\)") as caught:
         check_same_run(saved, run)
     headline, *lines = str(caught.value).splitlines()
     assert "nothing was trained" in headline
