@@ -120,8 +120,8 @@ def check_same_run(checkpoint: Checkpoint, run: dict[str, Any]) -> None:
             lines.append(f"- and {len(labels) - MOST_LINES} more differences of this kind.")
     if lines:
         raise ValueError(
-            f"The folder holds a checkpoint of another run (step {checkpoint.step}), so it is left as "
-            "it is, and nothing was trained:\n" + "\n".join(lines)
+            f"The folder holds a checkpoint of another run (step {checkpoint.step}), so it is left "
+            "as it is, and nothing was trained:\n" + "\n".join(lines)
         )
 
 
