@@ -11,7 +11,7 @@ from benchmarks.work import Images, Labels, Run, Work
 from helpers.fused_adam import apply_gradients
 from helpers.noise import Draw, draw_noise
 from helpers.replay import replay, trace
-from helpers.xla_substitutes import SUBSTITUTES
+from helpers.xla_substitutes import KEPT, SUBSTITUTES
 
 tfd = tfp.distributions
 Part = Callable[[tf.Tensor], list[tf.Tensor]]  # number of the step ↦ results
@@ -75,7 +75,7 @@ def kl_with_gradient(work: Work, *, as_trainer: bool) -> Run:
     if not as_trainer:
         return run_part(lambda _: part())
     traced = trace(part)
-    compiled = tf.function(lambda: replay(traced, [], [], SUBSTITUTES), jit_compile=True)
+    compiled = tf.function(lambda: replay(traced, [], [], SUBSTITUTES, KEPT), jit_compile=True)
     return run_part(lambda _: compiled())
 
 

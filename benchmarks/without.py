@@ -25,12 +25,13 @@ def normals_of_xla(bits: tf.Tensor) -> tf.Tensor:
 PIECES: dict[str, tuple[Any, str, Any]] = {
     "fused Adam": (helpers.training_steps, "apply_gradients", keras_update),
     "softplus for vectors": (helpers.training_steps, "SUBSTITUTES", {}),
+    "scales kept": (helpers.training_steps, "KEPT", ()),
     "normals for vectors": (helpers.noise, "normal_from_bits", normals_of_xla),
     "loop in the graph": (helpers.training, "_steps_per_call", lambda *_: 1),
 }
 
 
-def prepare_without(piece: str, work: Work, images: Images, labels: Labels) -> Run:
+def prepare_without(piece: str, work: Work, images: Images, labels: Labels, **options: Any) -> Run:
     """Set up the trainer without this piece. The change stays: a process has one contender."""
     setattr(*PIECES[piece])
-    return prepare_trainer(work, images, labels, jit_compile=True)
+    return prepare_trainer(work, images, labels, jit_compile=True, **options)

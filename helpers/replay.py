@@ -7,7 +7,7 @@ draw, split over devices without a change, and its noise drawn by whatever is fa
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -94,6 +94,7 @@ def replay(
     inputs: Sequence[tf.Tensor],
     noise: Sequence[tf.Tensor],
     substitutes: Mapping[str, Substitute] = MappingProxyType({}),
+    keep: Collection[str] = (),
 ) -> list[tf.Tensor]:
     """Create the operations of ``traced`` in the graph that is being built now.
 
@@ -107,11 +108,13 @@ def replay(
         One tensor for each of its :func:`random_operations`.
     substitutes
         By the type of an operation, a function that may take its place.
+    keep
+        Types of operations whose results are returned too.
 
     Returns
     -------
     list of tf.Tensor
-        Its outputs, flat.
+        Its outputs, flat, and after them the results of the operations of these types.
     """
     graph = tf.compat.v1.get_default_graph()
     _copy_functions(traced)
@@ -133,7 +136,8 @@ def replay(
         else:
             outputs = _copy(operation, map(value_of, operation.inputs), graph).outputs
         values |= {old.ref(): new for old, new in zip(operation.outputs, outputs, strict=True)}
-    return [value_of(tensor) for tensor in traced.outputs]
+    kept = [operation.outputs[0] for operation in _needed(traced) if operation.type in keep]
+    return [value_of(tensor) for tensor in (*traced.outputs, *kept)]
 
 
 def _copy(operation: tf.Operation, inputs: Iterable[tf.Tensor], graph: tf.Graph) -> tf.Operation:

@@ -10,7 +10,7 @@ from helpers.elbo import negative_log_likelihood
 from helpers.fused_adam import apply_gradients
 from helpers.noise import Algorithm, Draw, draw_noise
 from helpers.replay import Traced, describe_draw, random_operations, replay, trace
-from helpers.xla_substitutes import SUBSTITUTES
+from helpers.xla_substitutes import KEPT, SUBSTITUTES
 
 # (images, labels, rows [steps, batch], number of the first step) ↦ history [steps, 1 + entries]
 Steps = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
@@ -151,13 +151,14 @@ def _compile(
     options: StepOptions,
 ) -> Gradients:
     """Compile the traced step for noise that comes from outside."""
-    substitutes = SUBSTITUTES if options.jit_compile else {}
+    substitutes, kept = (SUBSTITUTES, KEPT) if options.jit_compile else ({}, ())
     noise_specs = [tf.TensorSpec(draw.shape, draw.dtype) for draw in draws]
-    return tf.function(
-        lambda images, labels, *noise: replay(traced, [images, labels], noise, substitutes),
+    compiled = tf.function(
+        lambda images, labels, *noise: replay(traced, [images, labels], noise, substitutes, kept),
         jit_compile=options.jit_compile,
         autograph=False,
     ).get_concrete_function(*batch, *noise_specs)
+    return lambda *inputs: compiled(*inputs)[: len(traced.outputs)]
 
 
 def _average(

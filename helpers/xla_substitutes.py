@@ -36,3 +36,7 @@ def _softplus(operation: tf.Operation, value: Value) -> tf.Tensor:
 SUBSTITUTES: Mapping[str, Substitute] = {
     "Softplus": _softplus,
 }
+
+# Results to return beside those that are wanted: the scales of the weights. Else XLA may write the
+# gradient over them, and a loop that writes over what it reads runs one number at a time.
+KEPT = ("Softplus",)

@@ -286,6 +286,23 @@ def test_the_gradient_of_an_embedding_is_that_of_all_its_rows(jit_compile):
     np.testing.assert_allclose(gradients[0], wanted, rtol=1e-4, atol=1e-6)
 
 
+@WAYS
+def test_results_of_a_kind_come_after_the_outputs_where_they_are_asked_for(jit_compile):
+    def function(x):
+        tf.nn.softplus(2 * x)  # nothing needs it
+        return [tf.reduce_sum(tf.nn.softplus(x) ** 2), x + 1]
+
+    traced = trace(function, tf.TensorSpec(IMAGES.shape, IMAGES.dtype))
+    again = tf.function(
+        lambda x: replay(traced, [x], [], keep=("Softplus",)), jit_compile=jit_compile
+    )
+    squares, more, kept = again(tf.constant(IMAGES))
+    wanted = np.logaddexp(0, IMAGES.astype(np.float64))
+    np.testing.assert_allclose(kept, wanted, rtol=1e-6)
+    np.testing.assert_allclose(squares, (wanted**2).sum(), rtol=1e-6)
+    np.testing.assert_array_equal(more, IMAGES + 1)
+
+
 def test_a_variable_without_a_gradient_is_left_out():
     class Idle(tf_keras.layers.Layer):
         def build(self, shape):
