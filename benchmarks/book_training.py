@@ -1,6 +1,7 @@
 """The book's trainer as a contender: layers as a reader writes them, steps of the trainer."""
 
 import time
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -51,21 +52,24 @@ def _continued(whole: training.Training) -> Run:
     This is the loop of ``train_by_elbo``, which compiles anew at each call, so that a call could
     not be timed in its steady state. It is the one place that knows the trainer's inside.
     """
-    steps_of = training._compiler(whole)
-    data = tf.constant(whole.images), tf.constant(whole.labels)
+    steps_of, images, labels = training._compiler(whole), whole.images, whole.labels
     taken, most = 0, 1
+    limit = max(1, training.BYTES_PER_CALL // images[: whole.order.batch_size].nbytes)
+
+    def steps(first: int, most: int) -> Any:
+        batches = whole.order.rows(first, most)
+        data = tf.constant(images[batches]), tf.constant(labels[batches])
+        return steps_of(batches.shape[1])(*data, tf.constant(first, tf.int64)).numpy()
+
     # The smaller batch at the end of an epoch compiles too: now, not in the middle of a timed run.
-    last = whole.order.steps_per_epoch - 1
-    rest = whole.order.rows(last, 1)
-    steps_of(rest.shape[1])(*data, tf.constant(rest), tf.constant(last, tf.int64))
+    steps(whole.order.steps_per_epoch - 1, 1)
 
     def run(num_steps: int) -> float:
         nonlocal taken, most
         goal, rows = taken + num_steps, np.empty((1, 2))
         while taken < goal:
-            start, batches = time.perf_counter(), whole.order.rows(taken, min(most, goal - taken))
-            steps = steps_of(batches.shape[1])
-            rows = steps(*data, tf.constant(batches), tf.constant(taken, tf.int64)).numpy()
+            start = time.perf_counter()
+            rows = steps(taken, min(most, limit, goal - taken))
             taken += len(rows)
             most = training._steps_per_call(time.perf_counter() - start, len(rows))
         return float(rows[-1, 0] + whole.options.kl_weight * rows[-1, 1:].sum())

@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from benchmarks.work import Images, Labels, Run, Work
+from helpers.batches import BatchOrder
 from helpers.fused_adam import apply_gradients
 from helpers.noise import Draw, draw_noise
 from helpers.replay import replay, trace
@@ -15,6 +16,7 @@ from helpers.xla_substitutes import KEPT, SUBSTITUTES
 
 tfd = tfp.distributions
 Part = Callable[[tf.Tensor], list[tf.Tensor]]  # number of the step ↦ results
+PORTION = 60  # steps that the trainer takes in a call, about
 
 
 def run_part(part: Part) -> Run:
@@ -109,15 +111,24 @@ def input_by_dataset(work: Work, images: Images, labels: Labels) -> Run:
     return run
 
 
-def input_by_gather(work: Work, images: Images, labels: Labels) -> Run:
-    """Return batches gathered from the arrays on the device, as the trainer does."""
-    all_images, all_labels = tf.constant(images), tf.constant(labels)
-    order = tf.random.shuffle(tf.range(len(images)))
-    num_batches = len(images) // work.batch_size
+def input_by_portions(work: Work, images: Images, labels: Labels) -> Run:
+    """Return batches copied for many steps at once, then taken one by one, as the trainer does."""
+    rows = BatchOrder(len(images), work.batch_size, num_epochs=1, seed=work.seed).rows(0, PORTION)
 
-    def part(step: tf.Tensor) -> list[tf.Tensor]:
-        first = tf.cast(step % num_batches, tf.int32) * work.batch_size
-        rows = order[first : first + work.batch_size]
-        return [tf.gather(all_images, rows), tf.gather(all_labels, rows)]
+    @tf.function
+    def take(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        def body(step: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            label = tf.cast(labels[step][0], tf.float32)
+            return step + 1, total + images[step][0, 0] + label
 
-    return run_part(part)
+        start, num_steps = (tf.constant(0), tf.zeros(())), tf.shape(labels)[0]
+        return tf.while_loop(lambda step, _: step < num_steps, body, start, parallel_iterations=1)
+
+    def run(num_steps: int) -> float:
+        total = 0.0
+        for done in range(0, num_steps, PORTION):
+            some = rows[: num_steps - done]
+            total += float(take(tf.constant(images[some]), tf.constant(labels[some]))[1])
+        return total
+
+    return run

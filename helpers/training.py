@@ -35,6 +35,7 @@ Batch = tuple[tf.TensorSpec, tf.TensorSpec]  # of images and labels
 # XLA's compilation pays when training updates so many weights in all: weights × steps × draws.
 UPDATES_THAT_PAY = 3e8
 SECONDS_PER_CALL = 0.5  # so often Python looks after the bar, an interrupt and the checkpoint
+BYTES_PER_CALL = 2**25  # of the images for the steps of one call
 
 
 class Training(NamedTuple):
@@ -256,18 +257,17 @@ def _autosave(
 def _take_steps(training: Training, rows: Array, autosave: Autosave, progress: bool) -> Array:
     """Take the steps that are still to be taken, and return the history of all [steps, columns]."""
     order, steps_of = training.order, _compiler(training)
-    data = tf.constant(training.images), tf.constant(training.labels)
-    most = 1
+    # Only the batches of a call are copied, not all images: memory is dearer than the copying.
+    most, limit = 1, max(1, BYTES_PER_CALL // training.images[: order.batch_size].nbytes)
     # Without `disable` the bar shows in notebooks too, and TQDM_DISABLE=1 switches it off.
     options = {} if progress else {"disable": True}
     bar = tqdm.auto.tqdm(total=order.num_steps, initial=len(rows), unit="step", **options)
     with bar, deferred_interrupt() as is_stopped:
         while len(rows) < order.num_steps and not is_stopped():
             start, before = time.perf_counter(), len(rows)
-            batches = order.rows(before, most)
-            new = steps_of(batches.shape[1])(
-                *data, tf.constant(batches), tf.constant(before, tf.int64)
-            )
+            batches = order.rows(before, min(most, limit))
+            data = tf.constant(training.images[batches]), tf.constant(training.labels[batches])
+            new = steps_of(batches.shape[1])(*data, tf.constant(before, tf.int64))
             rows = np.concatenate([rows, new.numpy()])
             check_finite(rows, training.names, training.neural_net)
             check_not_diverging(rows, training.options.kl_weight)

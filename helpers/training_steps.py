@@ -12,8 +12,9 @@ from helpers.noise import Algorithm, Draw, draw_noise
 from helpers.replay import Traced, describe_draw, random_operations, replay, trace
 from helpers.xla_substitutes import KEPT, SUBSTITUTES
 
-# (images, labels, rows [steps, batch], number of the first step) ↦ history [steps, 1 + entries]
-Steps = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+# (images [steps, batch, …], labels [steps, batch], number of the first step)
+# ↦ history [steps, 1 + entries]
+Steps = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 # (images, labels, noise) ↦ terms [1 + entries] and one gradient for each trained variable
 Gradients = Callable[..., list[tf.Tensor]]
 
@@ -47,10 +48,10 @@ def compile_steps(
     Returns
     -------
     callable
-        Takes all images and labels, the examples of each batch [steps, batch] (int32), and the
-        number of the first step (int64, from 0). Returns the mean negative log-likelihood and the
-        entries of ``losses`` before each step, in nats: [steps, 1 + entries], float64. After a step
-        whose terms are not finite it ends, without the move of that step.
+        Takes the images [steps, batch, …] and labels [steps, batch] of each step, and the number of
+        the first step (int64, from 0). Returns the mean negative log-likelihood and the entries of
+        ``losses`` before each step, in nats: [steps, 1 + entries], float64. After a step whose
+        terms are not finite it ends, without the move of that step.
     """
     traced, variables = trace_step(neural_net, batch, options.kl_weight)
     draws = [describe_draw(operation) for operation in random_operations(traced)]
@@ -122,26 +123,25 @@ def make_loop(
 ) -> Steps:
     """Return the loop in the graph around ``move``, (images, labels, number of step) ↦ terms."""
 
-    def take(images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
+    def take(images: tf.Tensor, labels: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
+        num_steps = tf.shape(labels)[0]
+
         def body(index: tf.Tensor, _: tf.Tensor, history: tf.TensorArray) -> Any:
-            row = rows[index]
-            step = first + tf.cast(index, tf.int64)
-            terms = move(tf.gather(images, row), tf.gather(labels, row), step)
+            terms = move(images[index], labels[index], first + tf.cast(index, tf.int64))
             finite = tf.reduce_all(tf.math.is_finite(terms))
             return index + 1, finite, history.write(index, terms)
 
         def goes_on(index: tf.Tensor, finite: tf.Tensor, _: Any) -> tf.Tensor:
-            return tf.logical_and(index < tf.shape(rows)[0], finite)
+            return tf.logical_and(index < num_steps, finite)
 
-        history = tf.TensorArray(tf.float64, tf.shape(rows)[0])
-        start = (tf.constant(0), tf.constant(True), history)
+        start = (tf.constant(0), tf.constant(True), tf.TensorArray(tf.float64, num_steps))
         end, _, history = tf.while_loop(goes_on, body, start, parallel_iterations=1)
         return history.gather(tf.range(end))
 
-    data = [tf.TensorSpec([None, *spec.shape[1:]], spec.dtype) for spec in batch]
-    rows, first = tf.TensorSpec([None, batch[0].shape[0]], tf.int32), tf.TensorSpec([], tf.int64)
+    data = [tf.TensorSpec([None, *spec.shape], spec.dtype) for spec in batch]
     # A concrete function: of many, made one after the other, TensorFlow would warn.
-    return tf.function(take, autograph=False).get_concrete_function(*data, rows, first)
+    compiled = tf.function(take, autograph=False)
+    return compiled.get_concrete_function(*data, tf.TensorSpec([], tf.int64))
 
 
 def _compile(

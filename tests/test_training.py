@@ -188,6 +188,27 @@ def test_an_optimizer_that_is_passed_on_continues_where_it_stopped():
     )
 
 
+@pytest.mark.parametrize("bytes_per_call", [1, 300])
+def test_however_few_images_are_copied_at_a_time_the_history_is_the_same(
+    monkeypatch, bytes_per_call
+):
+    expected = train(fixed_draw_network(), optimizer=SGD(0.3), num_epochs=3)
+    copied, compile_steps = [], helpers.training.compile_steps_for_devices
+
+    def watched(*arguments):
+        steps = compile_steps(*arguments)
+        return lambda images, *rest: copied.append(images) or steps(images, *rest)
+
+    monkeypatch.setattr(helpers.training, "compile_steps_for_devices", watched)
+    monkeypatch.setattr(helpers.training, "BYTES_PER_CALL", bytes_per_call)
+    pd.testing.assert_frame_equal(
+        train(fixed_draw_network(), optimizer=SGD(0.3), num_epochs=3), expected
+    )
+    one = max(images.shape[1] for images in copied)  # the batch, the last one may be smaller
+    sizes = {images.numpy().nbytes for images in copied}
+    assert max(sizes) <= max(bytes_per_call, one * copied[0].numpy()[0, 0].nbytes)
+
+
 def interrupt_at(monkeypatch, number):
     """Send the signal of Ctrl-C while step `number` is computed."""
     compile_steps = helpers.training.compile_steps_for_devices
@@ -195,8 +216,8 @@ def interrupt_at(monkeypatch, number):
     def compile_interrupted(*arguments):
         steps = compile_steps(*arguments)
 
-        def interrupted(images, labels, rows, first):
-            taken = steps(images, labels, rows[:1], first)
+        def interrupted(images, labels, first):
+            taken = steps(images[:1], labels[:1], first)
             if int(first) + 1 == number:
                 signal.raise_signal(signal.SIGINT)
             return taken

@@ -31,10 +31,11 @@ def compiled(neural_net, optimizer, options, images=IMAGES, labels=LABELS, batch
     )
     optimizer.build(neural_net.trainable_variables)
     steps = compile_steps(neural_net, optimizer, batch, options)
-    data = tf.constant(images), tf.constant(labels)
 
     def history(rows, first=0):
-        return steps(*data, tf.constant(rows, tf.int32), tf.constant(first, tf.int64)).numpy()
+        rows = np.asarray(rows, int)
+        data = tf.constant(images[rows]), tf.constant(labels[rows])
+        return steps(*data, tf.constant(first, tf.int64)).numpy()
 
     return history
 
