@@ -53,7 +53,7 @@ def _continued(whole: training.Training) -> Run:
     not be timed in its steady state. It is the one place that knows the trainer's inside.
     """
     steps_of, images, labels = training._compiler(whole), whole.images, whole.labels
-    taken, most = 0, 1
+    taken, most, next_most = 0, 1, training._steps_per_call
     limit = max(1, training.BYTES_PER_CALL // images[: whole.order.batch_size].nbytes)
 
     def steps(first: int, most: int) -> Any:
@@ -71,7 +71,7 @@ def _continued(whole: training.Training) -> Run:
             start = time.perf_counter()
             rows = steps(taken, min(most, limit, goal - taken))
             taken += len(rows)
-            most = training._steps_per_call(time.perf_counter() - start, len(rows))
+            most = next_most(time.perf_counter() - start, len(rows))
         return float(rows[-1, 0] + whole.options.kl_weight * rows[-1, 1:].sum())
 
     return run

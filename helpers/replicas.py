@@ -46,22 +46,34 @@ def compile_steps_for_devices(
     draws = [describe_draw(operation) for operation in random_operations(traced)]
     noise_of = compile_noise(draws, options)
 
-    def on_replica(images: tf.Tensor, labels: tf.Tensor, noise: Sequence[tf.Tensor]) -> tf.Tensor:
+    variables: list[tf.Variable] = []
+
+    def on_replica(images: tf.Tensor, labels: tf.Tensor, noise: Sequence[tf.Tensor]) -> Any:
         replica = _replica_number()
         start, end = (batch_size * (replica + more) // num_replicas for more in (0, 1))
         part = tuple(tf.TensorSpec([end - start, *spec.shape[1:]], spec.dtype) for spec in batch)
         share = (end - start) / batch_size
         with warnings.catch_warnings():  # TFP fears for draws that are replaced here
             warnings.filterwarnings("ignore", message="Using stateful random seeds in replicated")
-            mine, variables = trace_step(neural_net, part, options.kl_weight / num_replicas, share)
+            mine, trained = trace_step(neural_net, part, options.kl_weight / num_replicas, share)
+        variables[:] = trained
         noise = take_part(noise, mine, start, end)
         terms, *gradients = replay(mine, [images[start:end], labels[start:end]], noise)
+        return tf.concat([share * terms[:1], terms[1:] / num_replicas], 0), gradients
+
+    def apply(gradients: Any) -> None:
         optimizer.apply_gradients(zip(gradients, variables, strict=True))  # sums over replicas
-        return tf.concat([share * terms[:1], terms[1:] / num_replicas], 0)
+
+    def apply_on_all(gradients: Any) -> bool:
+        strategy.run(apply, (gradients,))
+        return True
 
     def move(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        terms = strategy.run(on_replica, (images, labels, noise_of(step)))
-        return strategy.reduce(tf.distribute.ReduceOp.SUM, terms, axis=None)
+        of_replicas, gradients = strategy.run(on_replica, (images, labels, noise_of(step)))
+        terms = strategy.reduce(tf.distribute.ReduceOp.SUM, of_replicas, axis=None)
+        is_finite = tf.reduce_all(tf.math.is_finite(terms))
+        tf.cond(is_finite, lambda: apply_on_all(gradients), lambda: False)
+        return terms
 
     return make_loop(move, batch)
 

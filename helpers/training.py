@@ -138,15 +138,16 @@ def train_by_elbo(
         check_optimizer(optimizer)
     kl_weight = 1.0 / len(images) if kl_weight is None else float(kl_weight)
     order = BatchOrder(len(images), batch_size, num_epochs, seed)
+    batch = _batch(images, labels, batch_size)
+    if folder is not None:
+        _check_repeatable(neural_net, batch)
     if jit_compile is None:
-        batch, saved = _batch(images, labels, batch_size), folder if resume else None
-        jit_compile = _choose_compiler(saved, neural_net, batch, order.num_steps * num_draws)
+        steps = order.num_steps * num_draws
+        jit_compile = _choose_compiler(folder, resume, neural_net, batch, steps)
     options = StepOptions(kl_weight, num_draws, seed, jit_compile)
     check_devices(neural_net, order.batch_sizes, options)
     names = _entry_names(neural_net)
     training = Training(neural_net, optimizer, images, labels, order, options, names)
-    if folder is not None:
-        _check_repeatable(neural_net, _batch(images, labels, batch_size))
     tf.random.set_seed(seed)
     with contextlib.nullcontext() if folder is None else lock_folder(folder):
         autosave = _autosave(training, folder, save_every)
@@ -155,12 +156,21 @@ def train_by_elbo(
 
 
 def _choose_compiler(
-    saved: str | os.PathLike[str] | None, neural_net: tf_keras.Model, batch: Batch, num_steps: int
+    folder: str | os.PathLike[str] | None,
+    resume: bool,
+    neural_net: tf_keras.Model,
+    batch: Batch,
+    num_steps: int,
 ) -> bool:
-    """Return whether XLA compiles: as in the saved training, since its draws depend on it."""
-    if checkpoint := None if saved is None else load_checkpoint(saved):
+    """Return whether XLA compiles: as in the saved training, since its draws depend on it.
+
+    With a folder, the network has been checked for draws that cannot come from outside.
+    """
+    if checkpoint := load_checkpoint(folder) if folder is not None and resume else None:
         return bool(checkpoint.run["jit_compile"])
-    return pays_to_compile(neural_net, num_steps) and not _unrepeatable(neural_net, batch)
+    if not pays_to_compile(neural_net, num_steps):
+        return False
+    return folder is not None or not _unrepeatable(neural_net, batch)
 
 
 def pays_to_compile(neural_net: tf_keras.Model, num_steps: int) -> bool:

@@ -14,14 +14,14 @@ import tensorflow_probability as tfp
 import tf_keras
 from test_helpers_style import long_functions, undocumented, untyped
 
-from benchmarks import compare
+from benchmarks import compare, prediction, without
 from benchmarks.environments import clean_variables, made, versions
 from benchmarks.record import masked, write_record
 from benchmarks.registry import CONTENDERS, all_contenders, choose, read_contender
 from benchmarks.tfp_networks import compiled, fit_steps, flipout_network, network
 from benchmarks.time_one import load_contender, peak_mebibytes
 from benchmarks.work import Batches, NotOfferedError, Work, load_images
-from helpers.benchmark_results import RESULTS, cost_table, read_results
+from helpers.benchmark_results import RESULTS, Setting, cost_table, ratio_table, read_results
 from helpers.gaussian_kl import gaussian_kl
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -383,6 +383,40 @@ def test_requirements_of_peers_are_pinned(environment):
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert len(lines) >= 4
     assert all(line.count("==") == 1 for line in lines)
+
+
+def test_the_times_of_predictions_are_written_as_the_chapter_reads_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(prediction, "LAYERS", ("DenseFlipout",))
+    monkeypatch.setattr(prediction, "WIDTHS", [5, 3])
+    path = tmp_path / "prediction.json"
+    sizes = ["--images", "33", "40", "--draws", "3", "--rounds", "2"]
+    prediction.main([*sizes, "--out", str(path)])
+    results = read_results(path)
+    assert "--images 33 40" in results.command
+    for num_images in (33, 40):
+        setting = Setting(batch_size=num_images, num_draws=3)
+        ratios = ratio_table(results, "one_pass", setting)
+        assert set(ratios.index) == {"one_pass", "DenseFlipout", "DenseFlipout called"}
+        assert set(ratios["rounds"]) == {2}
+
+
+def test_variants_of_the_trainer_take_turns_and_are_put_together_again(tmp_path, monkeypatch):
+    changed = [it.instead[:2] for it in without.VARIANTS.values() if it.instead]
+    before = [getattr(*place) for place in changed]
+    small = Work(width=5, batch_size=7)
+    monkeypatch.setattr(without, "Work", lambda: small)
+    names = ["book_trainer", "without_graph_loop", "without_fused_adam"]
+    few = {name: without.VARIANTS[name] for name in names}
+    monkeypatch.setattr(without, "VARIANTS", few)
+    path = tmp_path / "pieces.json"
+    sizes = ["--rounds", "2", "--bursts", "3", "--steps", "4", "--examples", "50"]
+    without.main([*sizes, "--out", str(path)])
+    table = ratio_table(read_results(path), "book_trainer", Setting(width=5, batch_size=7))
+    assert sorted(table.index) == sorted(names)
+    assert set(table["rounds"]) == {2}
+    taken = json.loads(path.read_text())["measurements"]
+    assert {len(it["ms"]) for it in taken} == {3}
+    assert [getattr(*place) for place in changed] == before
 
 
 def test_the_results_of_the_book_are_whole():

@@ -66,6 +66,11 @@ def test_the_kl_counts_once_whatever_the_number_of_devices(both, number):
     assert both[number]["kl_weight"] == pytest.approx(1 / 17, rel=1e-3)
 
 
+def test_a_step_that_is_not_finite_moves_nothing(results):
+    assert "stopped being finite at step 1:" in results["not_finite"]["message"]
+    assert results["not_finite"]["same"]
+
+
 REFUSED = {
     "num_draws": r"several devices.*one draw.*num_draws=1",
     "jit_compile": r"several devices.*without XLA.*jit_compile=False",

@@ -74,9 +74,11 @@ def kl_weight(strategy):
     )
 
 
-def refused(**options):
-    """The error, and whether the weights are still those of the start."""
+def refused(weight=None, **options):
+    """The error, and whether the weights stayed; ``weight`` is what all of them start at."""
     neural_net = network("many")
+    if weight is not None:
+        neural_net.set_weights([np.full_like(it, weight) for it in neural_net.get_weights()])
     before = neural_net.get_weights()
     message = error_message(lambda: train(neural_net, **options))
     same = all((a == b).all() for a, b in zip(before, neural_net.get_weights(), strict=True))
@@ -108,6 +110,7 @@ if __name__ == "__main__":
             "num_draws": refused(num_draws=2),
             "jit_compile": refused(jit_compile=True),
             "small": refused(images=IMAGES[:15], labels=LABELS[:15]),
+            "not_finite": refused(weight=1e30, optimizer=adam("many")),
             "resumed": resumed(),
         }
     sys.stdout.write(json.dumps(results))
