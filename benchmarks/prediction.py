@@ -45,6 +45,11 @@ class Prepared(NamedTuple):
     parts: int
     compile_seconds: float
 
+    def call(self) -> None:
+        """Call the function as often as it is to be called in a round."""
+        for _ in range(self.num_calls):
+            self.function()
+
 
 def prepare(images: Images, num_draws: int) -> dict[str, Prepared]:
     """Return the contenders for so many images and draws, compiled."""
@@ -94,7 +99,7 @@ def measure(images: Images, num_draws: int, options: argparse.Namespace) -> list
     for number in range(options.rounds):
         for name in order.sample(list(contenders), len(contenders)):
             it = contenders[name]
-            times = timed(lambda it=it: [it.function() for _ in range(it.num_calls)], it.parts)
+            times = timed(it.call, it.parts)
             taken.append(measurement((name, work, number), images, [times], it.compile_seconds))
             sys.stdout.write(f"{len(images)} images, {num_draws} draws: {name} {times.ms:.2f} ms\n")
             sys.stdout.flush()

@@ -7,6 +7,7 @@ order of their own. The result file is of the format of the benchmark of trainin
 
 import argparse
 import contextlib
+import functools
 import pathlib
 import random
 import statistics
@@ -98,8 +99,8 @@ def bursts(
     taken: dict[str, list[Times]] = {name: [] for name in prepared}
     for _ in range(options.bursts):
         for name in order.sample(list(prepared), len(prepared)):
-            run = prepared[name].run
-            taken[name].append(timed(lambda run=run: run(options.steps), options.steps))
+            burst = functools.partial(prepared[name].run, options.steps)
+            taken[name].append(timed(burst, options.steps))
     return taken
 
 

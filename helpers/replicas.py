@@ -42,11 +42,9 @@ def compile_steps_for_devices(
         return compile_steps(neural_net, optimizer, batch, options)
     batch_size, num_replicas = batch[0].shape[0], strategy.num_replicas_in_sync
     check_devices(neural_net, [batch_size], options)
-    traced, _ = trace_step(neural_net, batch, options.kl_weight)
+    traced, variables = trace_step(neural_net, batch, options.kl_weight)
     draws = [describe_draw(operation) for operation in random_operations(traced)]
     noise_of = compile_noise(draws, options)
-
-    variables: list[tf.Variable] = []
 
     def on_replica(images: tf.Tensor, labels: tf.Tensor, noise: Sequence[tf.Tensor]) -> Any:
         replica = _replica_number()
@@ -55,27 +53,37 @@ def compile_steps_for_devices(
         share = (end - start) / batch_size
         with warnings.catch_warnings():  # TFP fears for draws that are replaced here
             warnings.filterwarnings("ignore", message="Using stateful random seeds in replicated")
-            mine, trained = trace_step(neural_net, part, options.kl_weight / num_replicas, share)
-        variables[:] = trained
+            mine, _ = trace_step(neural_net, part, options.kl_weight / num_replicas, share)
         noise = take_part(noise, mine, start, end)
         terms, *gradients = replay(mine, [images[start:end], labels[start:end]], noise)
         return tf.concat([share * terms[:1], terms[1:] / num_replicas], 0), gradients
 
-    def apply(gradients: Any) -> None:
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))  # sums over replicas
-
-    def apply_on_all(gradients: Any) -> bool:
-        strategy.run(apply, (gradients,))
-        return True
-
     def move(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         of_replicas, gradients = strategy.run(on_replica, (images, labels, noise_of(step)))
         terms = strategy.reduce(tf.distribute.ReduceOp.SUM, of_replicas, axis=None)
-        is_finite = tf.reduce_all(tf.math.is_finite(terms))
-        tf.cond(is_finite, lambda: apply_on_all(gradients), lambda: False)
+        _apply_if_finite(strategy, optimizer, variables, (terms, gradients))
         return terms
 
     return make_loop(move, batch)
+
+
+def _apply_if_finite(
+    strategy: tf.distribute.Strategy,
+    optimizer: tf_keras.optimizers.Optimizer,
+    variables: Sequence[tf.Variable],
+    results: tuple[tf.Tensor, Any],
+) -> None:
+    """Move the variables on all replicas, unless a term of the loss is not finite."""
+    terms, gradients = results
+
+    def on_replica(gradients: Any) -> None:
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))  # sums over replicas
+
+    def on_all() -> bool:
+        strategy.run(on_replica, (gradients,))
+        return True
+
+    tf.cond(tf.reduce_all(tf.math.is_finite(terms)), on_all, lambda: False)
 
 
 def take_part(noise: Sequence[tf.Tensor], traced: Any, start: int, end: int) -> list[tf.Tensor]:
