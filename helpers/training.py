@@ -139,8 +139,7 @@ def train_by_elbo(
     kl_weight = 1.0 / len(images) if kl_weight is None else float(kl_weight)
     order = BatchOrder(len(images), batch_size, num_epochs, seed)
     batch = _batch(images, labels, batch_size)
-    if folder is not None:
-        _check_repeatable(neural_net, batch)
+    _check_repeatable(folder, neural_net, batch)
     if jit_compile is None:
         steps = order.num_steps * num_draws
         jit_compile = _choose_compiler(folder, resume, neural_net, batch, steps)
@@ -218,8 +217,12 @@ def check_training_data(
     return images, labels
 
 
-def _check_repeatable(neural_net: tf_keras.Model, batch: Batch) -> None:
-    """Raise if the network draws numbers that a resumed run could not draw again."""
+def _check_repeatable(
+    folder: str | os.PathLike[str] | None, neural_net: tf_keras.Model, batch: Batch
+) -> None:
+    """Raise if a training that is to be saved draws numbers that it could not draw again."""
+    if folder is None:
+        return
     if names := _unrepeatable(neural_net, batch):
         raise ValueError(
             f"The operation {names[0]} draws from a state of TensorFlow that no checkpoint holds, "
