@@ -52,14 +52,12 @@ def _continued(whole: training.Training) -> Run:
     This is the loop of ``train_by_elbo``, which compiles anew at each call, so that a call could
     not be timed in its steady state. It is the one place that knows the trainer's inside.
     """
-    steps_of, images, labels = training._compiler(whole), whole.images, whole.labels
-    taken, most, next_most = 0, 1, training._steps_per_call
-    limit = max(1, training.BYTES_PER_CALL // images[: whole.order.batch_size].nbytes)
+    steps_of, taken, most = training._compiler(whole), 0, 1
+    next_most = training._steps_per_call
 
     def steps(first: int, most: int) -> Any:
-        batches = whole.order.rows(first, most)
-        data = tf.constant(images[batches]), tf.constant(labels[batches])
-        return steps_of(batches.shape[1])(*data, tf.constant(first, tf.int64)).numpy()
+        images, labels = training._copy_batches(whole, first, most)
+        return steps_of(labels.shape[1])(images, labels, tf.constant(first, tf.int64)).numpy()
 
     # The smaller batch at the end of an epoch compiles too: now, not in the middle of a timed run.
     steps(whole.order.steps_per_epoch - 1, 1)
@@ -69,7 +67,7 @@ def _continued(whole: training.Training) -> Run:
         goal, rows = taken + num_steps, np.empty((1, 2))
         while taken < goal:
             start = time.perf_counter()
-            rows = steps(taken, min(most, limit, goal - taken))
+            rows = steps(taken, min(most, goal - taken))
             taken += len(rows)
             most = next_most(time.perf_counter() - start, len(rows))
         return float(rows[-1, 0] + whole.options.kl_weight * rows[-1, 1:].sum())

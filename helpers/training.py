@@ -270,17 +270,15 @@ def _autosave(
 def _take_steps(training: Training, rows: Array, autosave: Autosave, progress: bool) -> Array:
     """Take the steps that are still to be taken, and return the history of all [steps, columns]."""
     order, steps_of = training.order, _compiler(training)
-    # Only the batches of a call are copied, not all images: memory is dearer than the copying.
-    most, limit = 1, max(1, BYTES_PER_CALL // training.images[: order.batch_size].nbytes)
+    most = 1
     # Without `disable` the bar shows in notebooks too, and TQDM_DISABLE=1 switches it off.
     options = {} if progress else {"disable": True}
     bar = tqdm.auto.tqdm(total=order.num_steps, initial=len(rows), unit="step", **options)
     with bar, deferred_interrupt() as is_stopped:
         while len(rows) < order.num_steps and not is_stopped():
             start, before = time.perf_counter(), len(rows)
-            batches = order.rows(before, min(most, limit))
-            data = tf.constant(training.images[batches]), tf.constant(training.labels[batches])
-            new = steps_of(batches.shape[1])(*data, tf.constant(before, tf.int64))
+            images, labels = _copy_batches(training, before, most)
+            new = steps_of(labels.shape[1])(images, labels, tf.constant(before, tf.int64))
             rows = np.concatenate([rows, new.numpy()])
             check_finite(rows, training.names, training.neural_net)
             check_not_diverging(rows, training.options.kl_weight)
@@ -292,6 +290,16 @@ def _take_steps(training: Training, rows: Array, autosave: Autosave, progress: b
     if len(rows) < order.num_steps:
         bar.write(f"Stopped after {len(rows)} steps; the history so far is returned.")
     return rows
+
+
+def _copy_batches(training: Training, first: int, most: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return images and labels [steps, batch, …] of up to ``most`` steps from ``first`` on.
+
+    Only these are copied, not all images: memory is dearer than the copying.
+    """
+    limit = max(1, BYTES_PER_CALL // training.images[: training.order.batch_size].nbytes)
+    rows = training.order.rows(first, min(most, limit))
+    return tf.constant(training.images[rows]), tf.constant(training.labels[rows])
 
 
 def _compiler(training: Training) -> Callable[[int], Steps]:
