@@ -40,10 +40,11 @@ def prepare_trainer(
     order = BatchOrder(len(images), work.batch_size, EPOCHS, work.seed)
     if jit_compile is None:
         jit_compile = training.pays_to_compile(neural_net, order.num_steps * work.num_draws)
-    options = StepOptions(1 / len(images), work.num_draws, work.seed, jit_compile)
-    return _continued(
-        training.Training(neural_net, optimizer, images, labels, order, options, names=[])
-    )
+    kl_weight = 1 / len(images)
+    step = training.trace_for_batches(neural_net, images, labels, work.batch_size, kl_weight)
+    options = StepOptions(work.num_draws, work.seed, jit_compile)
+    given = neural_net, optimizer, images, labels, order, kl_weight, step, options
+    return _continued(training.Training(*given, names=[]))
 
 
 def _continued(whole: training.Training) -> Run:
@@ -70,6 +71,6 @@ def _continued(whole: training.Training) -> Run:
             rows = steps(taken, min(most, goal - taken))
             taken += len(rows)
             most = next_most(time.perf_counter() - start, len(rows))
-        return float(rows[-1, 0] + whole.options.kl_weight * rows[-1, 1:].sum())
+        return float(rows[-1, 0] + whole.kl_weight * rows[-1, 1:].sum())
 
     return run

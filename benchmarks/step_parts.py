@@ -10,7 +10,7 @@ import tf_keras
 from benchmarks.work import Images, Labels, Run, Work
 from helpers.batches import BatchOrder
 from helpers.fused_adam import apply_gradients
-from helpers.noise import Draw, draw_noise
+from helpers.noise import Draw, draw_all
 from helpers.replay import replay, trace
 from helpers.xla_substitutes import KEPT, SUBSTITUTES
 
@@ -54,9 +54,7 @@ def drawn_by_trainer(work: Work, what: str) -> Run:
     else:
         draws = [Draw("integer", shape, tf.int64) for shape in sign_shapes(work)]
     seed = tf.constant(work.seed, tf.int64)
-    return run_part(
-        tf.function(lambda step: draw_noise(draws, seed, step, "threefry"), jit_compile=True)
-    )
+    return run_part(tf.function(lambda step: draw_all(draws, seed, step), jit_compile=True))
 
 
 def kl_with_gradient(work: Work, *, as_trainer: bool) -> Run:

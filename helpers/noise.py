@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
-Algorithm = Literal["philox", "threefry"]
+Shape = Any  # a tuple of whole numbers, or a tensor of them where the inputs decide
+# Of the way in which seed and number become draws: a change of it changes every history.
+NOISE_VERSION = 2
 
 # Giles (2012), "Approximating the erfinv function", single precision: the polynomials in w − 2.5
 # (central) and √w − 3 (tails), highest power first.
@@ -28,31 +30,44 @@ class Draw(NamedTuple):
     """
 
     kind: Literal["normal", "uniform", "integer"]
-    shape: tuple[int, ...]
+    shape: Shape
     dtype: tf.DType
     low: int = 0
     high: int = 2
 
 
-def draw_noise(
-    draws: Sequence[Draw], seed: tf.Tensor, number: tf.Tensor, algorithm: Algorithm
-) -> list[tf.Tensor]:
-    """Return the tensors that ``draws`` describe.
+def draw_one(draw: Draw, seed: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+    """Return the tensor that ``draw`` describes, by TensorFlow's own generator.
+
+    Parameters
+    ----------
+    draw
+        What to draw; its shape may be a tensor.
+    seed, number
+        int64 scalars. The same pair gives the same tensor; another pair, an independent one.
+    """
+    pair = tf.stack([seed, number])
+    if draw.kind == "normal":
+        return tf.random.stateless_normal(draw.shape, pair, dtype=draw.dtype)
+    bounds = (draw.low, draw.high) if draw.kind == "integer" else (0, None)
+    return tf.random.stateless_uniform(draw.shape, pair, *bounds, dtype=draw.dtype)
+
+
+def draw_all(draws: Sequence[Draw], seed: tf.Tensor, number: tf.Tensor) -> list[tf.Tensor]:
+    """Return the tensors that ``draws`` describe, in a few operations that XLA makes fast.
 
     Parameters
     ----------
     draws
-        What to draw.
+        What to draw, of shapes that are known.
     seed, number
         int64 scalars from 0 to 2³² − 1. The same pair gives the same tensors; another pair,
         independent ones.
-    algorithm
-        Counter-based generator of the random bits: ``"threefry"`` is fast inside XLA (and only
-        known there), ``"philox"`` outside.
 
     References
     ----------
-    Salmon et al. (2011), *Parallel random numbers: as easy as 1, 2, 3*.
+    Salmon et al. (2011), *Parallel random numbers: as easy as 1, 2, 3*, of which Threefry is taken:
+    TensorFlow knows it only where XLA compiles.
     """
     if not draws:  # a network without noise
         return []
@@ -60,7 +75,7 @@ def draw_noise(
     in_order = sorted(range(len(draws)), key=lambda index: draws[index].kind != "normal")
     words = [_words_of(draws[index]) for index in in_order]
     bits = tf.random.stateless_uniform(
-        [sum(words)], tf.stack([seed, number]), None, None, tf.int32, alg=algorithm
+        [sum(words)], tf.stack([seed, number]), None, None, tf.int32, alg="threefry"
     )
     num_normal = sum(draw.kind == "normal" for draw in draws)
     num_words = sum(words[:num_normal])

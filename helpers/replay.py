@@ -13,10 +13,12 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from helpers.noise import Draw
-from helpers.xla_substitutes import Substitute
+from helpers.noise import Draw, Shape
+from helpers.xla_substitutes import Substitute, Value
 
 Traced = Any  # a ConcreteFunction of TensorFlow, which ships no types
+# A tensor for each random operation, or (its number, what it draws) ↦ the tensor
+Noise = Sequence[tf.Tensor] | Callable[[int, Draw], tf.Tensor]
 
 _KINDS: dict[str, Literal["normal", "uniform", "integer"]] = {
     "RandomStandardNormal": "normal",
@@ -65,18 +67,32 @@ def unrepeatable_operations(traced: Traced) -> list[str]:
     ]
 
 
-def describe_draw(operation: tf.Operation) -> Draw:
+def has_loop(traced: Traced) -> bool:
+    """Whether the graph holds a loop, as that of a recurrent layer, or a function of it does."""
+    definition = traced.graph.as_graph_def()
+    graphs = [definition.node, *(function.node_def for function in definition.library.function)]
+    return any(node.op in ("While", "StatelessWhile") for nodes in graphs for node in nodes)
+
+
+def describe_draw(operation: tf.Operation, shape: Shape = None) -> Draw:
     """Return what a random operation draws.
+
+    Parameters
+    ----------
+    operation
+        One of :func:`random_operations`.
+    shape
+        Of its draw, where that is not known before the call.
 
     Raises
     ------
     ValueError
         If its shape or its range is not known before the call.
     """
-    shape, kind = operation.outputs[0].shape, _KINDS[operation.type]
-    if not shape.is_fully_defined():
+    known, kind = operation.outputs[0].shape, _KINDS[operation.type]
+    if shape is None and not known.is_fully_defined():
         raise ValueError(
-            f"The draw {operation.name} has the shape {shape}, which is not known before the call. "
+            f"The draw {operation.name} has the shape {known}, which is not known before the call. "
             "Give the layer inputs of a fixed shape."
         )
     bounds = operation.inputs[-2:] if kind == "integer" else []
@@ -86,13 +102,14 @@ def describe_draw(operation: tf.Operation) -> Draw:
             f"The draw {operation.name} has a range that is not known before the call. Give it "
             "constant bounds (minval, maxval)."
         )
-    return Draw(kind, tuple(shape), operation.outputs[0].dtype, *map(int, values))
+    shape = tuple(known) if shape is None else shape
+    return Draw(kind, shape, operation.outputs[0].dtype, *map(int, values))
 
 
 def replay(
     traced: Traced,
     inputs: Sequence[tf.Tensor],
-    noise: Sequence[tf.Tensor],
+    noise: Noise,
     substitutes: Mapping[str, Substitute] = MappingProxyType({}),
     keep: Collection[str] = (),
 ) -> list[tf.Tensor]:
@@ -105,7 +122,8 @@ def replay(
     inputs
         One tensor for each of its inputs.
     noise
-        One tensor for each of its :func:`random_operations`.
+        One tensor for each of its :func:`random_operations`, or a function that makes them, of
+        shapes that may depend on the inputs.
     substitutes
         By the type of an operation, a function that may take its place.
     keep
@@ -115,6 +133,11 @@ def replay(
     -------
     list of tf.Tensor
         Its outputs, flat, and after them the results of the operations of these types.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer tensors of noise than random operations.
     """
     graph = tf.compat.v1.get_default_graph()
     _copy_functions(traced)
@@ -124,13 +147,17 @@ def replay(
     def value_of(tensor: tf.Tensor) -> tf.Tensor:
         return values[tensor.ref()]
 
-    random = random_operations(traced)
-    values |= {op.outputs[0].ref(): draw for op, draw in zip(random, noise, strict=True)}
+    random = {operation: number for number, operation in enumerate(random_operations(traced))}
+    if not callable(noise) and len(noise) != len(random):
+        raise ValueError(f"The function draws {len(random)} times, but {len(noise)} were given.")
     for operation in _needed(traced):
-        if operation in random or operation.type == "Placeholder":
+        if operation.type == "Placeholder":
             continue
-        substitute = substitutes.get(operation.type)
-        instead = substitute(operation, value_of) if substitute else None
+        if operation in random:
+            instead = _drawn(operation, random[operation], noise, value_of)
+        else:
+            substitute = substitutes.get(operation.type)
+            instead = substitute(operation, value_of) if substitute else None
         if instead is not None:
             outputs = [instead]
         else:
@@ -138,6 +165,15 @@ def replay(
         values |= {old.ref(): new for old, new in zip(operation.outputs, outputs, strict=True)}
     kept = [operation.outputs[0] for operation in _needed(traced) if operation.type in keep]
     return [value_of(tensor) for tensor in (*traced.outputs, *kept)]
+
+
+def _drawn(operation: tf.Operation, number: int, noise: Noise, value_of: Value) -> tf.Tensor:
+    """Return what the caller drew in place of a random operation."""
+    if not callable(noise):
+        return noise[number]
+    is_known = operation.outputs[0].shape.is_fully_defined()
+    shape = None if is_known else value_of(operation.inputs[0])  # of TensorFlow's random operations
+    return noise(number, describe_draw(operation, shape))
 
 
 def _copy(operation: tf.Operation, inputs: Iterable[tf.Tensor], graph: tf.Graph) -> tf.Operation:
@@ -166,7 +202,8 @@ def _called(node: Any) -> list[str]:
 def _needed(traced: Traced) -> list[tf.Operation]:
     """Return the operations that outputs and side effects need, in order.
 
-    What only the seed of a replaceable draw needs is not among them, as the state of a generator.
+    What only the seed of a replaceable draw needs is not among them, as the state of a generator;
+    what its shape needs is, unless the shape is known.
     """
     effects = [it for it in traced.graph.control_outputs if it.type != "RngReadAndSkip"]
     todo = [*(tensor.op for tensor in traced.outputs), *effects]
@@ -175,9 +212,24 @@ def _needed(traced: Traced) -> list[tf.Operation]:
         operation = todo.pop()
         if operation not in found:
             found.add(operation)
-            if not _is_replaceable(operation):
-                todo += [tensor.op for tensor in operation.inputs]
-    return [operation for operation in traced.graph.get_operations() if operation in found]
+            todo += _inputs(operation)
+    todo = [it for it in traced.graph.get_operations() if it in found][::-1]
+    ordered: dict[tf.Operation, None] = {}
+    while todo:  # what a loop keeps for its gradient is made after the loop, and is its input
+        missing = [it for it in _inputs(todo[-1]) if it not in ordered]
+        if not missing:
+            ordered[todo[-1]] = None
+            todo.pop()
+        todo += missing
+    return list(ordered)
+
+
+def _inputs(operation: tf.Operation) -> list[tf.Operation]:
+    """Return the operations on whose results this one depends; of a draw, those of its shape."""
+    inputs = list(operation.inputs)
+    if _is_replaceable(operation):  # the shape is the first input
+        inputs = [] if operation.outputs[0].shape.is_fully_defined() else inputs[:1]
+    return [tensor.op for tensor in inputs]
 
 
 def _is_replaceable(operation: tf.Operation) -> bool:

@@ -7,21 +7,23 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from helpers.replay import describe_draw, random_operations, replay
+from helpers.replay import Traced, describe_draw, random_operations, replay
 from helpers.training_steps import (
+    Step,
     StepOptions,
     Steps,
-    compile_noise,
     compile_steps,
     make_loop,
+    noise_in_step,
     trace_step,
 )
 
 
 def compile_steps_for_devices(
     neural_net: tf_keras.Model,
+    step: Step,
+    kl_weight: float,
     optimizer: tf_keras.optimizers.Optimizer,
-    batch: tuple[tf.TensorSpec, tf.TensorSpec],
     options: StepOptions,
 ) -> Steps:
     """Return :func:`~helpers.training_steps.compile_steps` for the devices of the network.
@@ -39,32 +41,32 @@ def compile_steps_for_devices(
     """
     strategy = neural_net.distribute_strategy
     if strategy.num_replicas_in_sync == 1:
-        return compile_steps(neural_net, optimizer, batch, options)
-    batch_size, num_replicas = batch[0].shape[0], strategy.num_replicas_in_sync
+        return compile_steps(step, optimizer, options)
+    batch_size, num_replicas = step.batch[0].shape[0], strategy.num_replicas_in_sync
     check_devices(neural_net, [batch_size], options)
-    traced, variables = trace_step(neural_net, batch, options.kl_weight)
-    draws = [describe_draw(operation) for operation in random_operations(traced)]
-    noise_of = compile_noise(draws, options)
 
     def on_replica(images: tf.Tensor, labels: tf.Tensor, noise: Sequence[tf.Tensor]) -> Any:
         replica = _replica_number()
         start, end = (batch_size * (replica + more) // num_replicas for more in (0, 1))
-        part = tuple(tf.TensorSpec([end - start, *spec.shape[1:]], spec.dtype) for spec in batch)
+        part = tuple(
+            tf.TensorSpec([end - start, *spec.shape[1:]], spec.dtype) for spec in step.batch
+        )
         share = (end - start) / batch_size
         with warnings.catch_warnings():  # TFP fears for draws that are replaced here
             warnings.filterwarnings("ignore", message="Using stateful random seeds in replicated")
-            mine, _ = trace_step(neural_net, part, options.kl_weight / num_replicas, share)
+            mine, _ = trace_step(neural_net, part, kl_weight / num_replicas, share)
         noise = take_part(noise, mine, start, end)
         terms, *gradients = replay(mine, [images[start:end], labels[start:end]], noise)
         return tf.concat([share * terms[:1], terms[1:] / num_replicas], 0), gradients
 
-    def move(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        of_replicas, gradients = strategy.run(on_replica, (images, labels, noise_of(step)))
+    def move(images: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        noise = _noise_of_batch(step.traced, options.seed, number)
+        of_replicas, gradients = strategy.run(on_replica, (images, labels, noise))
         terms = strategy.reduce(tf.distribute.ReduceOp.SUM, of_replicas, axis=None)
-        _apply_if_finite(strategy, optimizer, variables, (terms, gradients))
+        _apply_if_finite(strategy, optimizer, step.variables, (terms, gradients))
         return terms
 
-    return make_loop(move, batch)
+    return make_loop(move, step.batch)
 
 
 def _apply_if_finite(
@@ -86,7 +88,13 @@ def _apply_if_finite(
     tf.cond(tf.reduce_all(tf.math.is_finite(terms)), on_all, lambda: False)
 
 
-def take_part(noise: Sequence[tf.Tensor], traced: Any, start: int, end: int) -> list[tf.Tensor]:
+def _noise_of_batch(traced: Traced, seed: int, number: tf.Tensor) -> list[tf.Tensor]:
+    """Return the noise of a step on the whole batch, as a single device draws it."""
+    draw = noise_in_step(traced, seed, number)
+    return [draw(*it) for it in enumerate(map(describe_draw, random_operations(traced)))]
+
+
+def take_part(noise: Sequence[tf.Tensor], traced: Traced, start: int, end: int) -> list[tf.Tensor]:
     """Return the noise of the examples from ``start`` to ``end`` of a batch.
 
     Parameters

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from helpers.checkpoint import Checkpoint
+from helpers.noise import NOISE_VERSION
 
 ANEW = "start anew in another folder"
 # Each part of a run: how it is called, and how to make it as it was.
@@ -22,6 +23,7 @@ PARTS = {
     "variables": ("variable", f"Build the network as it was, or {ANEW}."),
     "images": ("images", f"Pass the images that were trained on, in their order, or {ANEW}."),
     "labels": ("labels", f"Pass the labels that were trained on, in their order, or {ANEW}."),
+    "noise_version": ("version of the noise", f"Use the helpers of then, or {ANEW}."),
     "optimizer": ("optimizer", f"Pass a new optimizer with the saved settings, or {ANEW}."),
     **{
         name: (name, f"Pass the saved {name}, or {ANEW}.")
@@ -78,9 +80,7 @@ def describe_run(
     for name in ("name", "jit_compile", "is_legacy_optimizer"):  # change no number that is drawn
         config.pop(name, None)
     run = {
-        "tensorflow": tf.__version__,
-        "tensorflow_probability": tfp.__version__,
-        "tf_keras": tf_keras.__version__,
+        **{library.__name__: library.__version__ for library in (tf, tfp, tf_keras)},
         "layers": [_layer(layer) for layer in layers],
         "variables": [
             [variable.name.split(":")[0], list(variable.shape), variable.dtype.name]
@@ -89,6 +89,7 @@ def describe_run(
         "images": _fingerprint(images),
         "labels": _fingerprint(labels),
         "optimizer": {"class": type(optimizer).__name__, **config},
+        "noise_version": NOISE_VERSION,
         "seed": seed,
         "batch_size": batch_size,
         "kl_weight": kl_weight,

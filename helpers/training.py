@@ -22,11 +22,11 @@ from helpers.checkpoint import load_checkpoint, lock_folder
 from helpers.elbo import elbo
 from helpers.interrupt import deferred_interrupt
 from helpers.layer_losses import loss_entries
-from helpers.replay import unrepeatable_operations
+from helpers.replay import has_loop, unrepeatable_operations
 from helpers.replicas import check_devices, compile_steps_for_devices
 from helpers.same_run import describe_run, training_variables
 from helpers.training_guard import check_finite, check_not_diverging
-from helpers.training_steps import StepOptions, Steps, trace_step
+from helpers.training_steps import Step, StepOptions, Steps, trace_step
 from helpers.validation import check_images, check_keras_version, check_labels, check_optimizer
 
 Array = npt.NDArray[np.float64]
@@ -36,6 +36,8 @@ Batch = tuple[tf.TensorSpec, tf.TensorSpec]  # of images and labels
 UPDATES_THAT_PAY = 3e8
 SECONDS_PER_CALL = 0.5  # so often Python looks after the bar, an interrupt and the checkpoint
 BYTES_PER_CALL = 2**25  # of the images for the steps of one call
+# What Python raises where a network takes the size of its batch, None, for a number.
+ASKED_FOR_SIZE = (AssertionError, AttributeError, TypeError, ValueError)
 
 
 class Training(NamedTuple):
@@ -46,6 +48,8 @@ class Training(NamedTuple):
     images: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int32]
     order: BatchOrder
+    kl_weight: float
+    step: Step
     options: StepOptions
     names: list[str]
 
@@ -138,15 +142,17 @@ def train_by_elbo(
         check_optimizer(optimizer)
     kl_weight = 1.0 / len(images) if kl_weight is None else float(kl_weight)
     order = BatchOrder(len(images), batch_size, num_epochs, seed)
-    batch = _batch(images, labels, batch_size)
-    _check_repeatable(folder, neural_net, batch)
+    step = trace_for_batches(neural_net, images, labels, batch_size, kl_weight)
+    names = _entry_names(neural_net)  # of the trace: the first call may make more entries
+    _check_repeatable(folder, step)
     if jit_compile is None:
-        steps = order.num_steps * num_draws
-        jit_compile = _choose_compiler(folder, resume, neural_net, batch, steps)
-    options = StepOptions(kl_weight, num_draws, seed, jit_compile)
+        updates = order.num_steps * num_draws
+        jit_compile = _choose_compiler(folder, resume, neural_net, step, updates)
+    options = StepOptions(num_draws, seed, jit_compile)
     check_devices(neural_net, order.batch_sizes, options)
-    names = _entry_names(neural_net)
-    training = Training(neural_net, optimizer, images, labels, order, options, names)
+    training = Training(
+        neural_net, optimizer, images, labels, order, kl_weight, step, options, names
+    )
     tf.random.set_seed(seed)
     with contextlib.nullcontext() if folder is None else lock_folder(folder):
         autosave = _autosave(training, folder, save_every)
@@ -158,18 +164,18 @@ def _choose_compiler(
     folder: str | os.PathLike[str] | None,
     resume: bool,
     neural_net: tf_keras.Model,
-    batch: Batch,
+    step: Step,
     num_steps: int,
 ) -> bool:
     """Return whether XLA compiles: as in the saved training, since its draws depend on it.
 
-    With a folder, the network has been checked for draws that cannot come from outside.
+    Not for draws that cannot come from outside, nor for loops, whose gradients XLA may refuse.
     """
     if checkpoint := load_checkpoint(folder) if folder is not None and resume else None:
         return bool(checkpoint.run["jit_compile"])
-    if not pays_to_compile(neural_net, num_steps):
+    if has_loop(step.traced) or unrepeatable_operations(step.traced):
         return False
-    return folder is not None or not _unrepeatable(neural_net, batch)
+    return pays_to_compile(neural_net, num_steps)
 
 
 def pays_to_compile(neural_net: tf_keras.Model, num_steps: int) -> bool:
@@ -217,13 +223,11 @@ def check_training_data(
     return images, labels
 
 
-def _check_repeatable(
-    folder: str | os.PathLike[str] | None, neural_net: tf_keras.Model, batch: Batch
-) -> None:
+def _check_repeatable(folder: str | os.PathLike[str] | None, step: Step) -> None:
     """Raise if a training that is to be saved draws numbers that it could not draw again."""
     if folder is None:
         return
-    if names := _unrepeatable(neural_net, batch):
+    if names := unrepeatable_operations(step.traced):
         raise ValueError(
             f"The operation {names[0]} draws from a state of TensorFlow that no checkpoint holds, "
             "so a training of this network cannot be resumed draw for draw. Train it without "
@@ -231,14 +235,25 @@ def _check_repeatable(
         )
 
 
-def _unrepeatable(neural_net: tf_keras.Model, batch: Batch) -> list[str]:
-    """Return the operations of a step whose draws cannot be taken from outside."""
-    traced, _ = trace_step(neural_net, batch, kl_weight=1.0)
-    return unrepeatable_operations(traced)
+def trace_for_batches(
+    neural_net: tf_keras.Model,
+    images: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int32],
+    batch_size: int,
+    kl_weight: float,
+) -> Step:
+    """Return the step, traced for batches of any size; of this one if the network asks for it."""
+    try:
+        return trace_step(neural_net, _batch(images, labels, None), kl_weight)
+    except ASKED_FOR_SIZE:  # any other mistake shows again with the size
+        pass
+    return trace_step(neural_net, _batch(images, labels, batch_size), kl_weight)
 
 
-def _batch(images: npt.NDArray[np.float32], labels: npt.NDArray[np.int32], size: int) -> Batch:
-    """Return shape and type of a batch of images and of its labels."""
+def _batch(
+    images: npt.NDArray[np.float32], labels: npt.NDArray[np.int32], size: int | None
+) -> Batch:
+    """Return shape and type of a batch of images and of its labels, ``None`` for any size."""
     return (
         tf.TensorSpec([size, *images.shape[1:]], images.dtype),
         tf.TensorSpec([size], labels.dtype),
@@ -249,7 +264,7 @@ def _autosave(
     training: Training, folder: str | os.PathLike[str] | None, save_every: float
 ) -> Autosave:
     """Return what saves this training."""
-    neural_net, optimizer, images, labels, order, options, _ = training
+    neural_net, optimizer, images, labels, order, kl_weight, _, options, _ = training
     with neural_net.distribute_strategy.scope():
         variables = training_variables(neural_net, optimizer)
     run = (
@@ -261,6 +276,7 @@ def _autosave(
             images,
             labels,
             batch_size=order.batch_size,
+            kl_weight=kl_weight,
             **options._asdict(),
         )
     )
@@ -281,7 +297,7 @@ def _take_steps(training: Training, rows: Array, autosave: Autosave, progress: b
             new = steps_of(labels.shape[1])(images, labels, tf.constant(before, tf.int64))
             rows = np.concatenate([rows, new.numpy()])
             check_finite(rows, training.names, training.neural_net)
-            check_not_diverging(rows, training.options.kl_weight)
+            check_not_diverging(rows, training.kl_weight)
             autosave.save_if_due(rows)
             most = _steps_per_call(time.perf_counter() - start, len(rows) - before)
             bar.update(len(rows) - before)
@@ -304,15 +320,21 @@ def _copy_batches(training: Training, first: int, most: int) -> tuple[tf.Tensor,
 
 def _compiler(training: Training) -> Callable[[int], Steps]:
     """Return batch size ↦ its compiled steps, each compiled when it is first asked for."""
-    neural_net, optimizer, images, labels, order, options, _ = training
+    neural_net, optimizer, images, labels, order, kl_weight, step, options, _ = training
+    is_alone = neural_net.distribute_strategy.num_replicas_in_sync == 1
 
     @functools.cache
+    def compiled(size: int | None, jit_compile: bool) -> Steps:
+        batch = _batch(images, labels, size)
+        same = step if step.batch == batch else trace_step(neural_net, batch, kl_weight)
+        chosen = options._replace(jit_compile=jit_compile)
+        return compile_steps_for_devices(neural_net, same, kl_weight, optimizer, chosen)
+
     def steps_of(size: int) -> Steps:
         # One small batch an epoch does not win back a compilation by XLA.
         jit_compile = options.jit_compile and size == order.batch_size
-        chosen = options._replace(jit_compile=jit_compile)
-        batch = _batch(images, labels, size)
-        return compile_steps_for_devices(neural_net, optimizer, batch, chosen)
+        takes_any = step.batch[0].shape[0] is None and is_alone and not jit_compile
+        return compiled(None if takes_any else size, jit_compile)
 
     return steps_of
 
@@ -333,7 +355,7 @@ def _history(rows: Array, training: Training) -> pd.DataFrame:
     history.insert(3, "kl", kl)
     nll = history["negative_log_likelihood"]
     history["elbo"] = elbo(nll, kl, len(training.images))
-    history["loss"] = nll + training.options.kl_weight * kl
+    history["loss"] = nll + training.kl_weight * kl
     return history
 
 

@@ -8,42 +8,51 @@ import tf_keras
 
 from helpers.elbo import negative_log_likelihood
 from helpers.fused_adam import apply_gradients
-from helpers.noise import Algorithm, Draw, draw_noise
+from helpers.noise import Draw, draw_all, draw_one
 from helpers.replay import Traced, describe_draw, random_operations, replay, trace
 from helpers.xla_substitutes import KEPT, SUBSTITUTES
 
 # (images [steps, batch, …], labels [steps, batch], number of the first step)
 # ↦ history [steps, 1 + entries]
 Steps = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-# (images, labels, noise) ↦ terms [1 + entries] and one gradient for each trained variable
+# (images, labels, number of the draw) ↦ terms [1 + entries], one gradient for each trained variable
 Gradients = Callable[..., list[tf.Tensor]]
 
 
-class StepOptions(NamedTuple):
-    """What a step does: the factor on the KL, the draws it averages, their seed, the compiler."""
+class Step(NamedTuple):
+    """The plain step, traced: its loss and gradients, and the variables that have a gradient."""
 
-    kl_weight: float
+    traced: Traced
+    variables: list[tf.Variable]
+
+    @property
+    def batch(self) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+        """Shape and type of the images and labels; the first axis is None for any size."""
+        images, labels = (tf.TensorSpec(it.shape, it.dtype) for it in self.traced.inputs[:2])
+        return images, labels
+
+
+class StepOptions(NamedTuple):
+    """What is done with a step: the draws it averages, their seed, the compiler."""
+
     num_draws: int = 1
     seed: int = 0
     jit_compile: bool = False
 
 
 def compile_steps(
-    neural_net: tf_keras.Model,
-    optimizer: tf_keras.optimizers.Optimizer,
-    batch: tuple[tf.TensorSpec, tf.TensorSpec],
-    options: StepOptions,
+    step: Step, optimizer: tf_keras.optimizers.Optimizer, options: StepOptions
 ) -> Steps:
     """Return a function that trains on many batches in one call.
 
     Parameters
     ----------
-    neural_net, optimizer
-        Of ``tf_keras``; the network has been called, the optimizer built.
-    batch
-        Shape and type of a batch of images and of its labels.
+    step
+        From :func:`trace_step`; for XLA, of a batch whose size is known.
+    optimizer
+        Of ``tf_keras``, built.
     options
-        What a step does.
+        What is done with the step.
 
     Returns
     -------
@@ -53,22 +62,20 @@ def compile_steps(
         ``losses`` before each step, in nats: [steps, 1 + entries], float64. After a step whose
         terms are not finite it ends, without the move of that step.
     """
-    traced, variables = trace_step(neural_net, batch, options.kl_weight)
-    draws = [describe_draw(operation) for operation in random_operations(traced)]
-    noise_of = compile_noise(draws, options)
-    gradients_of = _average(_compile(traced, batch, draws, options), noise_of, options.num_draws)
+    compiled = (_compile_by_xla if options.jit_compile else _compile)(step, options.seed)
+    gradients_of = _average(compiled, options.num_draws)
 
-    def move(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        terms, *gradients = gradients_of(images, labels, step)
+    def move(images: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        terms, *gradients = gradients_of(images, labels, number)
 
         def apply() -> bool:
-            apply_gradients(optimizer, gradients, variables)
+            apply_gradients(optimizer, gradients, step.variables)
             return True
 
         tf.cond(tf.reduce_all(tf.math.is_finite(terms)), apply, lambda: False)
         return terms
 
-    return make_loop(move, batch)
+    return make_loop(move, step.batch)
 
 
 def trace_step(
@@ -76,16 +83,23 @@ def trace_step(
     batch: tuple[tf.TensorSpec, tf.TensorSpec],
     kl_weight: float,
     nll_weight: float = 1.0,
-) -> tuple[Traced, list[tf.Variable]]:
+) -> Step:
     """Trace the plain step: the two terms of the loss, and its gradients.
+
+    Parameters
+    ----------
+    neural_net
+        Of ``tf_keras``; it has been called.
+    batch
+        Shape and type of images and labels; the first axis may be None, for any size.
+    kl_weight, nll_weight
+        Factors on KL and mean negative log-likelihood.
 
     Returns
     -------
-    traced
+    Step
         (images, labels) ↦ the terms [1 + entries], nats, float64, and the gradients of
-        ``nll_weight`` · NLL + ``kl_weight`` · KL.
-    variables
-        Those that have a gradient, in order.
+        ``nll_weight`` · NLL + ``kl_weight`` · KL, for each variable that has one.
     """
     variables: list[tf.Variable] = []
 
@@ -101,20 +115,17 @@ def trace_step(
         terms = tf.concat([nll[None], kls], 0)
         return [tf.cast(terms, tf.float64), *(tf.convert_to_tensor(pair[0]) for pair in pairs)]
 
-    return trace(loss_and_gradients, *batch), variables
+    return Step(trace(loss_and_gradients, *batch), variables)
 
 
-def compile_noise(
-    draws: list[Draw], options: StepOptions
-) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-    """Return number of the draw ↦ its random tensors."""
-    algorithm: Algorithm = "threefry" if options.jit_compile else "philox"
-    seed = tf.constant(options.seed, tf.int64)
-    return tf.function(
-        lambda number: draw_noise(draws, seed, number, algorithm),
-        jit_compile=options.jit_compile,
-        autograph=False,
-    ).get_concrete_function(tf.TensorSpec([], tf.int64))
+def noise_in_step(traced: Traced, seed: int, number: tf.Tensor) -> Callable[[int, Draw], tf.Tensor]:
+    """Return (place among the random operations of a step, what it draws) ↦ the tensor.
+
+    For :func:`~helpers.replay.replay`; ``number`` is that of the draw of the weights. No two draws
+    of a training have the same number of their own.
+    """
+    first = number * len(random_operations(traced))
+    return lambda place, draw: draw_one(draw, tf.constant(seed, tf.int64), first + place)
 
 
 def make_loop(
@@ -144,34 +155,46 @@ def make_loop(
     return compiled.get_concrete_function(*data, tf.TensorSpec([], tf.int64))
 
 
-def _compile(
-    traced: Traced,
-    batch: tuple[tf.TensorSpec, tf.TensorSpec],
-    draws: list[Draw],
-    options: StepOptions,
-) -> Gradients:
-    """Compile the traced step for noise that comes from outside."""
-    substitutes, kept = (SUBSTITUTES, KEPT) if options.jit_compile else ({}, ())
-    noise_specs = [tf.TensorSpec(draw.shape, draw.dtype) for draw in draws]
+def _compile(step: Step, seed: int) -> Gradients:
+    """Compile the traced step by TensorFlow, which draws the noise where it is needed."""
+
+    def gradients_of(images: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> list[tf.Tensor]:
+        return replay(step.traced, [images, labels], noise_in_step(step.traced, seed, number))
+
+    compiled = tf.function(gradients_of, autograph=False)
+    return compiled.get_concrete_function(*step.batch, tf.TensorSpec([], tf.int64))
+
+
+def _compile_by_xla(step: Step, seed: int) -> Gradients:
+    """Compile the traced step by XLA, and a program of its own that draws the noise before it."""
+    traced = step.traced
+    draws = [describe_draw(operation) for operation in random_operations(traced)]
+    key = tf.constant(seed, tf.int64)
+    noise_of = tf.function(
+        lambda number: draw_all(draws, key, number), jit_compile=True, autograph=False
+    ).get_concrete_function(tf.TensorSpec([], tf.int64))
+    specs = [tf.TensorSpec(draw.shape, draw.dtype) for draw in draws]
     compiled = tf.function(
-        lambda images, labels, *noise: replay(traced, [images, labels], noise, substitutes, kept),
-        jit_compile=options.jit_compile,
+        lambda images, labels, *noise: replay(traced, [images, labels], noise, SUBSTITUTES, KEPT),
+        jit_compile=True,
         autograph=False,
-    ).get_concrete_function(*batch, *noise_specs)
-    return lambda *inputs: compiled(*inputs)[: len(traced.outputs)]
+    ).get_concrete_function(*step.batch, *specs)
+
+    def gradients_of(images: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> Any:
+        return compiled(images, labels, *noise_of(number))[: len(traced.outputs)]
+
+    return gradients_of
 
 
-def _average(
-    gradients_of: Gradients, noise_of: Callable[[tf.Tensor], list[tf.Tensor]], num_draws: int
-) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], list[tf.Tensor]]:
+def _average(gradients_of: Gradients, num_draws: int) -> Gradients:
     """Return (images, labels, number of the step) ↦ means over the draws of that step."""
 
     def average(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> Any:
         def add(draw: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            more = gradients_of(images, labels, *noise_of(step * num_draws + draw))
+            more = gradients_of(images, labels, step * num_draws + draw)
             return draw + 1, *(total + term for total, term in zip(sums, more, strict=True))
 
-        start = gradients_of(images, labels, *noise_of(step * num_draws))
+        start = gradients_of(images, labels, step * num_draws)
         if num_draws == 1:
             return start
         first = tf.constant(1, tf.int64)

@@ -450,6 +450,33 @@ def test_xla_is_not_chosen_for_such_a_network_however_long_the_training(monkeypa
     assert len(train_by_elbo(gamma_network(), IMAGES, LABELS, **options)) == 2
 
 
+def test_a_function_may_draw_where_the_inputs_decide_the_shape():
+    def noisy(x):
+        rows = x + tf.random.normal(tf.shape(x))
+        return (
+            rows * tf.random.uniform([5])
+            - tf.cast(tf.random.uniform([2, 5], 0, 9, tf.int32), x.dtype)[0]
+        )
+
+    traced, asked = trace(noisy, tf.TensorSpec([None, 5])), []
+
+    def ones(place, draw):
+        asked.append((place, draw.kind, draw.low, draw.high))
+        return tf.cast(tf.fill(draw.shape, place + 1), draw.dtype)
+
+    again = tf.function(lambda x: replay(traced, [x], ones)[0])
+    for size in (7, 3):
+        np.testing.assert_allclose(again(IMAGES[:size]), (IMAGES[:size] + 1) * 2 - 3, rtol=1e-6)
+    assert asked[:3] == [(0, "normal", 0, 2), (1, "uniform", 0, 2), (2, "integer", 0, 9)]
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_noise_for_fewer_or_more_draws_is_refused(number):
+    traced = trace(lambda x: x + tf.random.normal([5]), tf.TensorSpec([7, 5]))
+    with pytest.raises(ValueError, match=f"draws 1 times, but {number} were given"):
+        compiled(traced)([IMAGES], [np.zeros(5, np.float32)] * number)
+
+
 def test_a_draw_of_unknown_shape_or_range_is_told():
     by_size = trace(lambda x: x + tf.random.normal(tf.shape(x)), tf.TensorSpec([None, 5]))
     with pytest.raises(ValueError, match=r"random_normal.*not known before the call.*fixed shape"):

@@ -250,6 +250,76 @@ def test_xla_pays_in_long_trainings_without_convolutions():
     assert not pays_to_compile(convolution, 10**12)
 
 
+def recurrent_network():
+    """A network with a loop over time, and dropout in it."""
+    cell = tf_keras.layers.LSTM(4, dropout=0.2, recurrent_dropout=0.1)
+    return tf_keras.Sequential([cell, *bayesian_network([3], seed=1).layers])
+
+
+SEQUENCES = RNG.normal(size=(17, 6, 2)).astype(np.float32)
+
+
+def test_xla_is_not_chosen_for_a_loop_over_time_however_long_the_training(monkeypatch):
+    monkeypatch.setattr("helpers.training.UPDATES_THAT_PAY", 0.0)
+    history = train(recurrent_network(), SEQUENCES, num_epochs=15, learning_rate=0.05)
+    assert len(history) == 45
+    assert history["loss"].iloc[-3:].mean() < history["loss"].iloc[:3].mean()
+
+
+def test_one_trace_serves_all_batches_of_a_training():
+    traces = []
+
+    class Watched(tf_keras.layers.Layer):
+        def call(self, inputs):
+            if tf.is_symbolic_tensor(inputs):
+                traces.append(tuple(inputs.shape))
+            return inputs
+
+    train(tf_keras.Sequential([Watched(), *fixed_draw_network().layers]), num_epochs=2)
+    assert {size for size, _ in traces} == {1, None}
+    one_size, traces = len(traces), []
+    train(tf_keras.Sequential([Watched(), *fixed_draw_network().layers]), batch_size=17)
+    assert len(traces) == one_size
+
+
+def test_a_network_that_asks_for_the_size_of_its_batch_trains_as_the_same_without():
+    class Asking(tf_keras.layers.Layer):
+        def call(self, inputs):
+            return inputs * tf.ones([int(inputs.shape[0]), 1])
+
+    options = {"optimizer": SGD(0.3), "num_epochs": 2}
+    asking = tf_keras.Sequential([Asking(), *fixed_draw_network().layers])
+    expected = train(fixed_draw_network(), **options | {"optimizer": SGD(0.3)})
+    pd.testing.assert_frame_equal(train(asking, **options), expected, rtol=1e-5)
+
+
+def test_a_mistake_in_a_network_is_told_once():
+    class Mistaken(tf_keras.layers.Layer):
+        def call(self, inputs):
+            if tf.is_symbolic_tensor(inputs):
+                raise TypeError("a mistake of the reader's")
+            return inputs
+
+    with pytest.raises(TypeError, match="a mistake of the reader's") as caught:
+        train(tf_keras.Sequential([Mistaken(), *fixed_draw_network().layers]))
+    error, told = caught.value, []
+    while error is not None:
+        told.append(str(error))
+        error = error.__context__
+    assert any("shape=(7, 5)" in text for text in told)
+    assert not any("shape=(None, 5)" in text for text in told)
+
+
+def test_a_layer_that_keras_repeats_over_time_counts_once():
+    repeated = tfp.layers.DenseFlipout(4, name="repeated")
+    layers = [tf_keras.layers.TimeDistributed(repeated), tf_keras.layers.Flatten()]
+    neural_net = tf_keras.Sequential([*layers, *bayesian_network([3], seed=1).layers])
+    history = train(neural_net, SEQUENCES)
+    assert [name for name in history if name.startswith("kl ")] == ["kl repeated", "kl logits"]
+    neural_net(SEQUENCES[:1])
+    assert len(neural_net.losses) == 8  # called by hand: six time steps, and once for the shape
+
+
 def test_no_epochs_give_an_empty_history():
     history = train(num_epochs=0)
     assert len(history) == 0

@@ -10,7 +10,7 @@ import tf_keras
 from step_by_hand import gaussian_kl, softplus, step_by_hand, weights_of
 
 from helpers.networks import bayesian_network
-from helpers.noise import draw_noise
+from helpers.noise import draw_all, draw_one
 from helpers.replay import describe_draw, random_operations
 from helpers.training_steps import StepOptions, compile_steps, trace_step
 
@@ -30,7 +30,7 @@ def compiled(neural_net, optimizer, options, images=IMAGES, labels=LABELS, batch
         tf.TensorSpec([batch_size], tf.int32),
     )
     optimizer.build(neural_net.trainable_variables)
-    steps = compile_steps(neural_net, optimizer, batch, options)
+    steps = compile_steps(trace_step(neural_net, batch, KL_WEIGHT), optimizer, options)
 
     def history(rows, first=0):
         rows = np.asarray(rows, int)
@@ -57,21 +57,20 @@ def noise_of_step(neural_net, options, number):
     """The noise that draw `number` of a run has, as arrays."""
     batch = tf.TensorSpec([7, 5]), tf.TensorSpec([7], tf.int32)
     draws = [describe_draw(it) for it in random_operations(trace_step(neural_net, batch, 0.0)[0])]
-    algorithm = "threefry" if options.jit_compile else "philox"
-    drawn = tf.function(
-        lambda: draw_noise(
-            draws, tf.constant(8, tf.int64), tf.constant(number, tf.int64), algorithm
-        ),
-        jit_compile=options.jit_compile,
-    )
-    return [draw.numpy() for draw in drawn()]
+    seed, number = tf.constant(8, tf.int64), tf.constant(number, tf.int64)
+    if options.jit_compile:
+        drawn = tf.function(lambda: draw_all(draws, seed, number), jit_compile=True)()
+    else:
+        first = number * len(draws)
+        drawn = [draw_one(draw, seed, first + place) for place, draw in enumerate(draws)]
+    return [draw.numpy() for draw in drawn]
 
 
 @WAYS
 @pytest.mark.parametrize(("kind", "num_draws"), [*((kind, 1) for kind in KINDS), (KINDS[0], 2)])
 def test_steps_equal_those_worked_out_by_hand(kind, num_draws, jit_compile):
     neural_net, rows = network(kind), rows_of(2)
-    options = StepOptions(KL_WEIGHT, num_draws, seed=8, jit_compile=jit_compile)
+    options = StepOptions(num_draws, seed=8, jit_compile=jit_compile)
     weights, wanted = weights_of(neural_net), []
     for step, row in enumerate(rows, start=4):
         parts = [
@@ -98,7 +97,7 @@ def test_steps_equal_those_worked_out_by_hand(kind, num_draws, jit_compile):
 @WAYS
 @pytest.mark.parametrize("num_draws", [1, 2])
 def test_portions_of_any_size_give_the_same_bytes(num_draws, jit_compile):
-    options = StepOptions(KL_WEIGHT, num_draws, seed=8, jit_compile=jit_compile)
+    options = StepOptions(num_draws, seed=8, jit_compile=jit_compile)
     rows, results = rows_of(7), []
     neural_net, optimizer = network(), tf_keras.optimizers.Adam(0.05)
     start = neural_net.get_weights()
@@ -114,9 +113,25 @@ def test_portions_of_any_size_give_the_same_bytes(num_draws, jit_compile):
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_for_batches_of_any_size_is_that_for_each_size(kind):
+    histories = {}
+    for traced_for in (7, 5, None):
+        neural_net = network(kind)
+        steps = compiled(neural_net, SGD(RATE), StepOptions(2, 8), batch_size=traced_for)
+        sizes = (7, 5) if traced_for is None else (traced_for,)
+        start = neural_net.get_weights()
+        for size in sizes:
+            neural_net.set_weights(start)
+            histories[traced_for, size] = steps(rows_of(3, size), first=4)
+    for size in (7, 5):
+        np.testing.assert_allclose(histories[None, size], histories[size, size], rtol=1e-5)
+    assert not np.allclose(histories[None, 7], histories[None, 5], rtol=1e-3)
+
+
 def test_no_steps_give_no_rows():
     neural_net = network()
-    history = compiled(neural_net, SGD(RATE), StepOptions(KL_WEIGHT))(np.empty((0, 7)))
+    history = compiled(neural_net, SGD(RATE), StepOptions())(np.empty((0, 7)))
     assert history.shape == (0, 3)
 
 
@@ -129,7 +144,7 @@ def test_a_step_that_is_not_finite_is_the_last_and_moves_nothing(optimizer, jit_
     labels, weights, results = np.r_[LABELS, 0].astype(np.int32), [], []
     for taken in (rows[:2], rows):
         neural_net, used = network(), optimizer(0.05)
-        options = StepOptions(KL_WEIGHT, seed=8, jit_compile=jit_compile)
+        options = StepOptions(seed=8, jit_compile=jit_compile)
         results.append(compiled(neural_net, used, options, images, labels)(taken))
         weights.append([v.numpy() for v in [*neural_net.variables, *used.variables()]])
     before, after = results
@@ -188,7 +203,7 @@ def recorded(kind, num_draws=1, jit_compile=False, num_steps=NUM_STEPS, **layer_
     steps = compiled(
         one_layer(kind, **layer_options),
         optimizer,
-        StepOptions(KL_WEIGHT, num_draws, seed=8, jit_compile=jit_compile),
+        StepOptions(num_draws, seed=8, jit_compile=jit_compile),
         ONE_FEATURE,
         TWO_CLASSES,
     )
@@ -260,7 +275,7 @@ def test_draws_of_a_step_are_no_draws_of_its_neighbours():
     nlls = []
     for num_draws in (1, 3):
         neural_net = network()
-        options = StepOptions(KL_WEIGHT, num_draws, seed=8)
+        options = StepOptions(num_draws, seed=8)
         steps = compiled(neural_net, SGD(0.0), options)
         nlls.append(steps(np.tile(batch, (6 // num_draws, 1)))[:, 0])
     assert len(np.unique(nlls[0])) == 6
@@ -272,7 +287,7 @@ def test_averages_of_the_inputs_move_once_for_each_draw(num_draws):
     normalization = tf_keras.layers.BatchNormalization(momentum=0.9)
     neural_net = tf_keras.Sequential([normalization, *bayesian_network([3], seed=1).layers])
     neural_net(IMAGES[:1])
-    steps = compiled(neural_net, SGD(0.0), StepOptions(KL_WEIGHT, num_draws))
+    steps = compiled(neural_net, SGD(0.0), StepOptions(num_draws))
     steps(np.tile(np.arange(7), (2, 1)))
     wanted = (1 - 0.9 ** (2 * num_draws)) * IMAGES[:7].mean(axis=0)
     np.testing.assert_allclose(normalization.moving_mean, wanted, rtol=1e-4, atol=1e-6)
@@ -282,5 +297,5 @@ def test_double_precision_trains_too():
     neural_net = tf_keras.Sequential([tfp.layers.DenseReparameterization(3, dtype=tf.float64)])
     neural_net(IMAGES[:1])
     for optimizer in (tf_keras.optimizers.Adam(0.05), SGD(0.05)):
-        history = compiled(neural_net, optimizer, StepOptions(KL_WEIGHT))(rows_of(20))
+        history = compiled(neural_net, optimizer, StepOptions())(rows_of(20))
         assert history[-1, 1] < history[0, 1]
