@@ -1,5 +1,6 @@
 """What several test files share: the built site, made once even with several workers."""
 
+import atexit
 import fcntl
 import gc
 import pathlib
@@ -10,6 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 gc.set_threshold(100_000, 20, 20)  # tracing makes many objects that stay
+atexit.register(gc.freeze)  # and nobody has to take them apart at the end
 BUILD = ("tools/build_book.py", "--check")  # a stale notebook must fail, not be mended first
 
 

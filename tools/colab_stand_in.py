@@ -15,14 +15,16 @@ import sys
 from book_settings import Book, BookError
 
 DROPPED = ("PYTHONPATH", "PYTHONSTARTUP", "GIT_", "PIP_", "IPYTHON", "MPL", "JUPYTER_")
-STARTUP = """import gc
+STARTUP = """import atexit
+import gc
 import sys
 import types
 
 sys.modules["google.colab"] = types.ModuleType("google.colab")
 gc.set_threshold(100_000, 20, 20)
+atexit.register(gc.freeze)
 """  # "google" itself is left alone: protobuf, which TensorFlow needs, lives below it. Looking for
-# garbage seldom saves a fifth of the time of an import of TensorFlow.
+# garbage seldom, and not at the end, saves a third of what it takes TensorFlow to start and end.
 NOT_SERVED = {".git", ".venv", "_build", "__pycache__"}
 
 
