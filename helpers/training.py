@@ -104,7 +104,7 @@ def train_by_elbo(
     jit_compile
         Whether XLA compiles the step: some seconds at the start, less time for each step, and
         other draws for the same seed. ``None`` means: when the training is long enough to pay, on
-        one device, without convolutions on a CPU.
+        one device, without loops in the graph, and without convolutions on a CPU.
     folder
         Where to save the training every ``save_every`` seconds and at its end; ``None`` to save
         nothing. A checkpoint is never left half written.

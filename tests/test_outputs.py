@@ -294,12 +294,12 @@ def test_each_run_takes_a_share_until_all_are_compared(tmp_path, capsys):
 
 
 def test_the_share_of_a_commit_and_a_python():
-    paths = [pathlib.Path(f"{number:02}-x.ipynb") for number in range(11)]
-    shares = [twice.due(paths, 11, number, set()) for number in range(twice.SHARE)]
+    paths = [pathlib.Path(f"{number:02}-x.ipynb") for number in range(20)]
+    shares = [twice.due(paths, 20, number, set()) for number in range(twice.SHARE)]
     assert set().union(*shares) == set(paths)
     assert max(map(len, shares)) == 2
-    assert twice.due(paths, 11, 0, {"06-x"}) == [paths[6], paths[0]]
-    assert twice.due(paths[9:], 11, 0, set()) == paths[9:]
+    assert twice.due(paths, 20, 0, {"06-x"}) == [paths[6], paths[0]]
+    assert twice.due(paths[18:], 20, 0, set()) == paths[18:]
     assert len({twice.turn(ROOT, minor) for minor in (11, 12, 13)}) == 3
 
 

@@ -1,8 +1,8 @@
 """Execute chapters a second time, compare the bytes: python tools/twice.py [--all] [--jobs N].
 
 Two executions must give the same text, tables and pictures. A second execution of the whole book
-costs as much as the first, so one run takes at most a ninth of it: what was edited last, then the
-next chapters from a place that the commit and the Python name. What was compared stays compared as
+costs as much as the first, so one run takes one chapter in seventeen: what was edited last, then
+the next chapters from a place that the commit and the Python name. What was compared stays compared as
 long as its outputs are stored, so that the runs after this one take the rest. --all, or TWICE=all
 in the environment, leaves nothing out (the weekly run).
 """
@@ -19,7 +19,7 @@ from book_settings import ROOT, Book, BookError, read_book
 from outputs import first_difference
 from run_chapters import Job, OutputCache, choose, cores, run_chapters
 
-SHARE = 9  # one in so many chapters
+SHARE = 17  # one in so many chapters
 
 
 def git(root: pathlib.Path, *arguments: str) -> str:
