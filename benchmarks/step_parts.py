@@ -74,7 +74,7 @@ def kl_with_gradient(work: Work, *, as_trainer: bool) -> Run:
 
     if not as_trainer:
         return run_part(lambda _: part())
-    traced = trace(part)
+    traced = trace(part)  # alone, it needs KEPT for the vector loop that it has within a step
     compiled = tf.function(lambda: replay(traced, [], [], SUBSTITUTES, KEPT), jit_compile=True)
     return run_part(lambda _: compiled())
 

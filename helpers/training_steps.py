@@ -8,7 +8,7 @@ import tf_keras
 
 from helpers.elbo import negative_log_likelihood
 from helpers.fused_adam import apply_gradients
-from helpers.noise import Draw, draw_all, draw_one
+from helpers.noise import Draw, draw_all, draw_one, is_coin
 from helpers.replay import Traced, describe_draw, random_operations, replay, trace
 from helpers.xla_substitutes import KEPT, SUBSTITUTES
 
@@ -174,8 +174,9 @@ def _compile_by_xla(step: Step, seed: int) -> Gradients:
         lambda number: draw_all(draws, key, number), jit_compile=True, autograph=False
     ).get_concrete_function(tf.TensorSpec([], tf.int64))
     specs = [tf.TensorSpec(draw.shape, draw.dtype) for draw in draws]
+    keep = () if any(map(is_coin, draws)) else KEPT  # Flipout, with its signs, gains nothing
     compiled = tf.function(
-        lambda images, labels, *noise: replay(traced, [images, labels], noise, SUBSTITUTES, KEPT),
+        lambda images, labels, *noise: replay(traced, [images, labels], noise, SUBSTITUTES, keep),
         jit_compile=True,
         autograph=False,
     ).get_concrete_function(*step.batch, *specs)

@@ -1,6 +1,7 @@
 """Which training a checkpoint belongs to: each difference is named with its cure, and no other."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -50,6 +51,14 @@ def differences(saved, run):
 
 def test_the_same_run_described_again_passes(saved):
     check_same_run(saved, described())
+
+
+@pytest.mark.parametrize("before", [None, 1], ids=["before there was a number", "another"])
+def test_noise_that_was_drawn_in_another_way_is_no_same_run(saved, before):
+    old = {name: value for name, value in saved.run.items() if name != "noise_version"}
+    old |= {} if before is None else {"noise_version": before}
+    (line,) = differences(saved._replace(run=old), described())
+    assert re.search(rf"version of the noise: saved {before}, .*helpers of then, or start", line)
 
 
 def test_a_run_is_described_in_what_json_knows():

@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 import tf_keras
 from step_by_hand import gaussian_kl, softplus, step_by_hand, weights_of
 
+import helpers.training_steps
 from helpers.networks import bayesian_network
 from helpers.noise import draw_all, draw_one
 from helpers.replay import describe_draw, random_operations
@@ -127,6 +128,19 @@ def test_a_step_for_batches_of_any_size_is_that_for_each_size(kind):
     for size in (7, 5):
         np.testing.assert_allclose(histories[None, size], histories[size, size], rtol=1e-5)
     assert not np.allclose(histories[None, 7], histories[None, 5], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "kept"), [(KINDS[0], ()), (KINDS[1], ("Softplus",))])
+def test_scales_are_kept_where_a_kernel_has_one_product(monkeypatch, kind, kept):
+    replay, keeps = helpers.training_steps.replay, []
+
+    def watched(*arguments):
+        keeps.append(arguments[-1])
+        return replay(*arguments)
+
+    monkeypatch.setattr(helpers.training_steps, "replay", watched)
+    compiled(network(kind), SGD(RATE), StepOptions(jit_compile=True))
+    assert keeps == [kept]
 
 
 def test_no_steps_give_no_rows():
