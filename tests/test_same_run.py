@@ -1,5 +1,6 @@
 """Which training a checkpoint belongs to: each difference is named with its cure, and no other."""
 
+import dataclasses
 import json
 import re
 
@@ -57,7 +58,7 @@ def test_the_same_run_described_again_passes(saved):
 def test_noise_that_was_drawn_in_another_way_is_no_same_run(saved, before):
     old = {name: value for name, value in saved.run.items() if name != "noise_version"}
     old |= {} if before is None else {"noise_version": before}
-    (line,) = differences(saved._replace(run=old), described())
+    (line,) = differences(dataclasses.replace(saved, run=old), described())
     assert re.search(rf"version of the noise: saved {before}, .*helpers of then, or start", line)
 
 
