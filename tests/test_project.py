@@ -119,7 +119,9 @@ def test_workflows_call_the_commands_of_the_readme():
 
 def make(folder: pathlib.Path, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
     """Call make in a folder, with programs only from `path` if one is given."""
-    variables = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    # What is given to the make around this one, PYTHON=… among it, is not meant for this one.
+    outer = ("MAKE", "MFLAGS", "PYTHON=")
+    variables = {k: v for k, v in os.environ.items() if not f"{k}=".startswith(outer)}
     variables |= {"PATH": path} if path else {}
     return subprocess.run(
         [MAKE, "-C", str(folder), *arguments],
