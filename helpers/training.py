@@ -146,13 +146,11 @@ def train_by_elbo(
     names = _entry_names(neural_net)  # of the trace: the first call may make more entries
     _check_repeatable(folder, step)
     if jit_compile is None:
-        updates = order.num_steps * num_draws
-        jit_compile = _choose_compiler(folder, resume, neural_net, step, updates)
+        jit_compile = _chooses_xla(folder, resume, neural_net, step, order.num_steps * num_draws)
     options = StepOptions(num_draws, seed, jit_compile)
     check_devices(neural_net, order.batch_sizes, options)
-    training = Training(
-        neural_net, optimizer, images, labels, order, kl_weight, step, options, names
-    )
+    data = images, labels, order
+    training = Training(neural_net, optimizer, *data, kl_weight, step, options, names)
     tf.random.set_seed(seed)
     with contextlib.nullcontext() if folder is None else lock_folder(folder):
         autosave = _autosave(training, folder, save_every)
@@ -160,7 +158,7 @@ def train_by_elbo(
         return _history(_take_steps(training, rows, autosave, progress), training)
 
 
-def _choose_compiler(
+def _chooses_xla(
     folder: str | os.PathLike[str] | None,
     resume: bool,
     neural_net: tf_keras.Model,
