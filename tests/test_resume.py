@@ -28,7 +28,7 @@ from helpers.training import train_by_elbo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 KILLS = int(os.environ.get("KILLS", "3"))
-EPOCHS = 15 * KILLS  # enough for each to find it at work
+EPOCHS = max(150, 15 * KILLS)  # enough for each to find it at work
 STEPS = EPOCHS * 9  # 60 examples in batches of 7
 VARIABLES = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
 LONGEST_WAIT = 600  # seconds: more than a busy machine needs to start TensorFlow
@@ -110,7 +110,7 @@ def kill_somewhere(training, rng, target):
     """Kill it while it starts (one time in five), or once it has saved `target`, plus a moment."""
     training.wait_until(lambda: training.steps("starts"))
     if rng.random() < 0.2:
-        time.sleep(rng.uniform(0, 2))
+        time.sleep(rng.uniform(0, 1))  # less than it takes to trace the step
     else:
         training.wait_until(lambda: max(training.steps("saved"), default=0) >= target)
         time.sleep(rng.uniform(0, 0.02))
