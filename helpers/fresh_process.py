@@ -1,26 +1,42 @@
 """Running short programs, each in a Python interpreter of its own."""
 
 import os
+import pathlib
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 SWITCH = "TF_USE_LEGACY_KERAS"
-# Looking for garbage seldom, and not at all at the end, saves a third of the time that it takes to
-# start a Python with TensorFlow and to end it.
-SELDOM = (
-    "import atexit, gc\n"
-    "gc.set_threshold(100_000, 20, 20)\n"
-    "atexit.register(gc.freeze)\n"
-    "del atexit, gc\n"
-)
+# What goes before a program. Looking for garbage seldom, and not at all at the end, saves a third
+# of the time that it takes to start a Python with TensorFlow and to end it. The exception that ends
+# the program is written to a file of its own: what stands last on stderr may be a progress bar, or
+# a log line of TensorFlow's.
+BEFORE = """
+import atexit, gc, sys, traceback
+
+def write_error(kind, error, trace, show=sys.excepthook):
+    with open({path!r}, "w", encoding="utf-8") as file:
+        file.writelines(traceback.format_exception_only(kind, error))
+    show(kind, error, trace)
+
+gc.set_threshold(100_000, 20, 20)
+atexit.register(gc.freeze)
+sys.excepthook = write_error
+del atexit, gc, sys, write_error
+"""
 
 
 class Finished(NamedTuple):
-    """What a program printed, and the last line of its traceback ("" if it ended well)."""
+    """What a program printed, and why it ended early ("" if it ended well).
+
+    The reason is the exception that ended it, with its message, or "killed by SIGKILL" (or another
+    signal's name), or "ended with 3" (an exit code without an exception).
+    """
 
     output: str
     error: str
@@ -66,15 +82,33 @@ def run_programs(
 
 def _run(source: str, variables: Mapping[str, str]) -> Finished:
     kept = {name: value for name, value in os.environ.items() if name != SWITCH}
-    done = subprocess.run(
-        [sys.executable, "-c", SELDOM + source],
-        env={**kept, "PYTHONPATH": os.pathsep.join(sys.path), **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    last_line = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
-    return Finished(_mask(done.stdout.strip()), _mask(last_line) if done.returncode else "")
+    with tempfile.TemporaryDirectory() as folder:
+        error = pathlib.Path(folder, "error")
+        done = subprocess.run(
+            [sys.executable, "-c", _program(source, error)],
+            env={**kept, "PYTHONPATH": os.pathsep.join(sys.path), **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = error.read_text(encoding="utf-8").strip() if error.exists() else ""
+    return Finished(_mask(done.stdout.strip()), _mask(_reason(done.returncode, said)))
+
+
+def _program(source: str, error: pathlib.Path) -> str:
+    """The program as it is run: compiled by itself, so that an error in its syntax is told too."""
+    run = f"exec(compile({source!r}, '<program>', 'exec'), globals())"
+    return f"{BEFORE.format(path=str(error))}\n{run}\n"
+
+
+def _reason(code: int, exception: str) -> str:
+    """Return why a program with this exit code ended early, or "" where it did not."""
+    if code == 0:
+        return ""
+    if code < 0:
+        names = {it.value: it.name for it in signal.Signals}
+        return f"killed by {names.get(-code, f'signal {-code}')}"
+    return exception or f"ended with {code}"
 
 
 def _mask(text: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from chapter_text import Block, Chapter
 
 LONGEST_CELL = 30
+LONGEST_LINE = 100
 MOST_GLUED = 0.15
 WORDS_A_MINUTE = 200
 MINUTES_A_CELL = 0.4
@@ -49,17 +50,19 @@ def says_what_it_takes(chapter: Chapter) -> Faults:
 
 
 def is_seeded(chapter: Chapter) -> Faults:
-    """C3: the second code cell sets the seed of all randomness."""
-    imports = chapter.cells[1].text if len(chapter.cells) > 1 else ""
+    """C3: the first code cell sets the seed of all randomness."""
+    imports = chapter.cells[0].text if chapter.cells else ""
     needed = (r"^SEED = 0\b", r"^tf_keras\.utils\.set_random_seed\(SEED\)")
     missing = [line for line in needed if not re.search(line, imports, re.MULTILINE)]
-    return [f"C3: the second code cell has no {line.strip('^')}" for line in missing]
+    return [f"C3: the first code cell has no {line.strip('^')}" for line in missing]
 
 
 def has_short_cells(chapter: Chapter) -> Faults:
-    """C4: no cell above thirty lines."""
+    """C4: no cell above thirty lines, no line above a hundred letters."""
     lengths = [sum(1 for line in cell.text.splitlines() if line.strip()) for cell in chapter.cells]
-    return [f"C4: a cell of {length} lines" for length in lengths if length > LONGEST_CELL]
+    faults = [f"C4: a cell of {length} lines" for length in lengths if length > LONGEST_CELL]
+    lines = [line for cell in chapter.cells for line in cell.text.splitlines()]
+    return faults + [f"C4: a long line: {line}" for line in lines if len(line) > LONGEST_LINE]
 
 
 def has_prose_between(chapter: Chapter) -> Faults:
@@ -212,15 +215,10 @@ def shared_functions(book: Iterable[Chapter]) -> Faults:
     return [f"C14: {name} is defined in {where}" for name, where in owners.items() if where[1:]]
 
 
-def differing_set_up(book: Iterable[Chapter]) -> Faults:
-    """C15: the first code cell is the same in all chapters, and folded."""
-    book = list(book)
-    firsts = {chapter.cells[0].text if chapter.cells else "" for chapter in book}
-    faults = [f"C15: {len(firsts)} different set-up cells"] if len(firsts) > 1 else []
-    hidden = [
-        chapter for chapter in book if chapter.cells and "hide-input" in chapter.cells[0].tags
-    ]
-    return faults + (["C15: a set-up cell without hide-input"] if len(hidden) < len(book) else [])
+def leaves_fetching_to_the_notebook(chapter: Chapter) -> Faults:
+    """C15: the generator writes the cell that fetches the book on Colab; no chapter does."""
+    found = [re.search(r"google\.colab|git\+https|\bpip\b", cell.text) for cell in chapter.cells]
+    return [f"C15: {match[0]} in a code cell" for match in found if match]
 
 
 EVERY_CHAPTER = (
@@ -234,5 +232,6 @@ EVERY_CHAPTER = (
     avoids_wrong_keras,
     has_no_magics,
     uses_known_tags,
+    leaves_fetching_to_the_notebook,
 )
 NUMBERED_CHAPTERS = (says_what_it_takes, closes_well, has_solved_exercises)

@@ -71,7 +71,7 @@ def test_prose_does_not_count_but_code_and_tags_do(book, capsys):
     assert stored(capsys.readouterr())
     for old, new in (
         ("print(1)", "print(2)"),
-        ("ipython3\nprint", "ipython3\n:tags: [hide-input]\n\nprint"),
+        ("ipython3\nprint", "ipython3\n:tags: [hide-input]\n:title: One\n\nprint"),
     ):
         book.edit("chapters/00-one.md", old, new)
         book.generate()
@@ -84,7 +84,7 @@ def test_a_changed_helper_executes_the_chapters_that_reach_it_again(tmp_path, ca
     """Both executions; Sphinx finds the outputs that were carried over and executes nothing."""
     book = TinyBook(tmp_path / "book")
     use = cell("from helpers.picture import Picture\nPicture(8, 'A grey bar.')")
-    book.set_chapters(plain="Words.\n\n" + cell("print(1)"), drawn=book.set_up + use)
+    book.set_chapters(plain="Words.\n\n" + cell("print(1)"), drawn=use)
     assert book.build() == 0
     assert book.run_twice("--all") == 0
     book.edit("helpers/picture.py", "HEIGHT = 12", "HEIGHT = 13")
@@ -104,7 +104,6 @@ def test_what_was_carried_over_is_carried_on_until_the_chapter_reaches_helpers(b
         assert book.run() == 0
         assert stored(capsys.readouterr())
     book.edit("chapters/00-one.md", "print(1)", "import helpers")
-    book.edit("chapters/00-one.md", "Words.", book.set_up)
     book.generate()
     for height in (15, 16):
         book.edit("helpers/picture.py", f"HEIGHT = {height - 1}", f"HEIGHT = {height}")

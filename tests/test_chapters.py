@@ -9,13 +9,12 @@ from chapter_rules import (
     EVERY_CHAPTER,
     NUMBERED_CHAPTERS,
     Faults,
-    differing_set_up,
     shared_functions,
 )
 from chapter_text import ROOT, Chapter, chapters, parse
 
 RULES = (*EVERY_CHAPTER, *NUMBERED_CHAPTERS)
-BOOK_RULES = (shared_functions, differing_set_up)
+BOOK_RULES = (shared_functions,)
 
 SAMPLE = """---
 kernelspec:
@@ -30,12 +29,6 @@ kernelspec:
 **You will be able to** tell. **You need** [nothing](00-start.md).
 **Time:** about 3 minutes to read.
 :::
-
-```{code-cell} ipython3
-:tags: [hide-input]
-
-import sys
-```
 
 Imports for TensorFlow 2.20, and $0.5 + \\sigma$ in `0.25`.
 
@@ -144,8 +137,9 @@ SPOILED = {
     "has_no_literal_results": ("Then a claim", "It is 3.25 nats, a claim"),
     "names_its_figures": ("    caption: How to read this picture from left to right.\n", ""),
     "avoids_wrong_keras": ("import tf_keras", "from tensorflow.keras import layers"),
-    "has_no_magics": ("import sys", "%pip install it"),
-    "uses_known_tags": ("[hide-input]", "[raises-exception]"),
+    "has_no_magics": ("SEED = 0\n", "%pip install it\n"),
+    "uses_known_tags": ("[remove-input]", "[raises-exception]"),
+    "leaves_fetching_to_the_notebook": ("SEED = 0\n", "run(['pip', 'install', 'it'])\n"),
     "closes_well": ("## Takeaways", "## Summary"),
     "has_solved_exercises": ("check_answer(answer, 1.5)", "print(answer)"),
 }
@@ -171,6 +165,7 @@ def test_rule_turns_red(rule):
     ("bad", "rule"),
     [
         ("plot_sample(SEED)\n```\n\n## Ex", "names_its_figures"),
+        (f"seed = '{'x' * 100}'\n```\n\n## Ex", "has_short_cells"),
         ("!ls\n```\n\n## Ex", "has_no_magics"),
         ("tf.keras.Sequential()\n```\n\n## Ex", "avoids_wrong_keras"),
         ('say(f"From {SEED} to " "3.25 nats.")\n```\n\n## Ex', "has_no_literal_results"),
@@ -188,10 +183,6 @@ def test_book_rules_turn_red():
     methods = "# A\n\n```{{code-cell}} ipython3\nclass {}:\n    def call():\n        pass\n```\n"
     one, other = parse(methods.format("One"), "01-a"), parse(methods.format("Other"), "02-b")
     assert not shared_functions([one, other])
-    other = SAMPLE.replace("import sys", "import os")
-    assert differing_set_up([parse(SAMPLE, "01-a"), parse(other, "02-b")])
-    assert differing_set_up([parse(SAMPLE.replace("[hide-input]", "[]"))])
-    assert not differing_set_up([parse(SAMPLE, "01-a"), parse(SAMPLE, "02-b")])
 
 
 def cases() -> list:

@@ -16,7 +16,7 @@ def test_each_program_has_a_process_of_its_own():
     assert len(numbers) == 4
 
 
-def test_a_failing_program_shows_its_last_line_and_what_it_printed_before():
+def test_a_failing_program_shows_its_exception_and_what_it_printed_before():
     done = run_programs({"bad": "print('so far')\nimport no_such_module", "good": "print(1)"})
     assert done["bad"].output == "so far"
     assert done["bad"].error == "ModuleNotFoundError: No module named 'no_such_module'"
@@ -25,6 +25,34 @@ def test_a_failing_program_shows_its_last_line_and_what_it_printed_before():
 
 def test_a_program_that_ends_without_a_word_still_counts_as_failed():
     assert run_programs({"silent": "raise SystemExit(3)"})["silent"].error == "ended with 3"
+
+
+LAST_WORDS = "import sys; print(' 40%|████      | 4/10 [00:01<00:02]', file=sys.stderr, flush=True)"
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL"),
+        ("import os; os.abort()", "killed by SIGABRT"),
+        ("import os; os._exit(4)", "ended with 4"),
+        ("import os", ""),
+    ],
+)
+def test_the_last_line_of_stderr_is_not_taken_for_the_error(end, reason):
+    """A progress bar, or a line of a log, may be the last thing that a program says there."""
+    assert run_programs({"it": f"{LAST_WORDS}\n{end}"})["it"].error == reason
+
+
+def test_what_is_logged_after_the_exception_does_not_hide_it():
+    late = f"import atexit\natexit.register(lambda: exec({LAST_WORDS!r}))\n1 / 0"
+    assert run_programs({"it": late})["it"].error == "ZeroDivisionError: division by zero"
+
+
+def test_all_lines_of_a_message_and_errors_of_syntax_are_told():
+    done = run_programs({"lines": "raise ValueError('one\\ntwo')", "syntax": "x = = 1"})
+    assert done["lines"].error == "ValueError: one\ntwo"
+    assert done["syntax"].error.endswith("SyntaxError: invalid syntax")
 
 
 def test_nothing_of_the_machine_or_the_run_is_shown():

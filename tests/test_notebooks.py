@@ -138,22 +138,104 @@ def test_same_bytes_each_time(book):
     assert [path.read_bytes() for path in paths] == before
 
 
-def hash_of_code(notebook, folder):
-    from jupyter_cache import get_cache
+def executed(notebook, **outputs):
+    """The notebook as if it had run: the cell whose code holds the key shows that Markdown."""
+    ran = copy.deepcopy(notebook)
+    for cell_ in ran.cells:
+        for code, text in outputs.items():
+            if cell_.cell_type == "code" and code in cell_.source:
+                shown = nbformat.v4.new_output("display_data", data={"text/markdown": text})
+                cell_.outputs = [shown]
+    return ran
 
-    return get_cache(str(folder)).create_hashed_notebook(copy.deepcopy(notebook))[1]
 
-
-def test_outputs_have_the_same_key_for_site_and_notebook(book, tmp_path):
+def test_a_page_takes_the_outputs_of_its_notebook(book):
+    """Without the set-up cell, and with its own links in the place of Colab's."""
     from book_settings import read_book
+    from page_form import chapter_cells, page_form
     from page_source import read_notebook
 
+    said = "say('Read [chapter one](01-one.md#pictures).')"
+    book.write("chapters/02-two.md", book.read("chapters/02-two.md") + "\n" + cell(said))
     book.generate()
     settings = read_book(book.root)
-    for path in settings.chapters():
-        made = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
-        read = read_notebook(settings, path)
-        assert hash_of_code(made, tmp_path / "c") == hash_of_code(read, tmp_path / "c")
+    notebook = book.notebook("02-two")
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    assert code[0].id == "set-up"
+    assert chapter_cells(notebook) == code[1:]
+    address = f"{COLAB}/01-one.ipynb#scrollTo=pictures"
+    assert f"[chapter one]({address})" in code[-1].source
+    ran = executed(notebook, say=f"Read [chapter one]({address}).")
+    page = page_form(read_notebook(settings, book.path("chapters/02-two.md")), ran)
+    (output,) = [c for c in page.cells if c.cell_type == "code"][-1].outputs
+    assert output.data["text/markdown"] == "Read [chapter one](01-one.md#pictures)."
+
+
+def test_what_the_site_folds_is_a_form_on_colab(book):
+    book.generate()
+    forms = [c for c in book.notebook("01-one").cells if c.metadata.get("cellView") == "form"]
+    titles = [c.source.split("\n")[0].removeprefix("# @title ") for c in forms]
+    assert titles == ["Set-up: fetch the book's helpers", "The sum of the numbers"]
+
+
+def test_the_site_names_its_folds(book):
+    folded = cell("print(6)", ":tags: [hide-input]\n:title: The number six")
+    book.write("chapters/02-two.md", book.read("chapters/02-two.md") + "\n" + folded)
+    assert book.build() == 0
+    (fold,) = book.page("chapters/02-two").select("details.hide summary")
+    assert {span.get_text() for span in fold.select("p")} == {"The number six"}
+
+
+@pytest.mark.parametrize(
+    ("cell_", "message"),
+    [
+        (cell("print(6)", ":tags: [hide-input]"), "a folded cell needs a :title:"),
+        (cell("print(6)", ":title: Six"), "on cells with hide-input or remove-input only"),
+        (cell("say('[a](b)')"), "leads to no page"),
+        (cell("say('[a](03-three.md)')"), "no page of the book"),
+        (cell("say('[a](02-two.md#nowhere)')"), "no heading with the anchor #nowhere"),
+        (cell("place = 'x.md'\nsay(f'[a]({place})')"), "whose target is computed"),
+        (cell("say('[a]' '(01-one.md)')"), "is put together"),
+        (cell("say(f'[a](01-one.md#{1}-x)')"), "whose target is computed"),
+        (cell("table['x'] = '[a](02-two.html)'"), "leads to no page"),
+    ],
+)
+def test_what_would_be_open_or_dead_on_colab_is_refused(book, capsys, cell_, message):
+    text = book.read("chapters/02-two.md")
+    book.write("chapters/02-two.md", f"{text}\n{cell_}")
+    assert book.generate() == 1
+    said = capsys.readouterr().err
+    assert message in said
+    line = int(re.search(r"chapters/02-two\.md:(\d+)", said)[1])
+    assert text.count("\n") + 2 <= line <= text.count("\n") + 2 + cell_.count("\n")
+
+
+def test_what_only_looks_like_a_link_in_code_stays(translate):
+    from colab_code import translate_links
+
+    code = 'print("losses[0](x)")\nf = "[a](https://example.org/b.md)"\ng = a[0](x.md)\n'
+    assert translate_links(code, lambda target, line: "changed") == code
+
+
+def test_links_in_nested_strings_and_beside_other_letters_are_translated():
+    from colab_code import translate_links
+
+    code = "say(f\"é {x:.1f} {'[in](a.md)' if x else ''} \"\n    '[b](#c) [d](a.md)')  # [e](a.md)"
+    wanted = code.replace("[in](a.md)", "[in](A)").replace("[b](#c)", "[b](C)")
+    wanted = wanted.replace("[d](a.md)", "[d](A)")
+    assert translate_links(code, lambda target, line: {"a.md": "A", "#c": "C"}[target]) == wanted
+
+
+def test_a_check_that_shows_its_answer_is_refused(book, capsys):
+    """An exercise's check names the expected value: open, it gives the answer away."""
+    check = cell("check_answer(answer, 6)")
+    solution = ":::{solution-start} ex-add"
+    book.edit("chapters/01-one.md", solution, f"{check}\n{solution}")
+    assert book.generate() == 1
+    assert "a check shows what is expected: fold it" in capsys.readouterr().err
+    folded = check.replace("ipython3\n", "ipython3\n:tags: [hide-input]\n:title: Check\n\n")
+    book.edit("chapters/01-one.md", check, folded)
+    assert book.generate() == 0
 
 
 # In step
@@ -330,8 +412,13 @@ def moved(book):
 def test_check_lists_every_place_that_names_another_address(moved, capsys):
     assert move(moved, "--check") == 1
     said = capsys.readouterr().err
-    for place in ("README.md:1", "CITATION.cff:1", "chapters/01-one.md", "02-two.ipynb"):
+    for place in ("README.md:1", "CITATION.cff:1", "01-one.ipynb", "02-two.ipynb"):
         assert place in said
+
+
+def set_up(book):
+    """The code of the set-up cell."""
+    return next(c.source for c in book.notebook("02-two").cells if c.id == "set-up")
 
 
 def test_one_command_moves_the_book(moved):
@@ -343,7 +430,7 @@ def test_one_command_moves_the_book(moved):
     assert "https://ada.github.io/kl/x.html" in readme
     assert "your_account/tiny-book-two" in readme
     assert "other/tiny-book" in readme
-    assert 'ADDRESS = "https://github.com/Ada/kl"' in moved.notebook("02-two").cells[1].source
+    assert 'ADDRESS = "https://github.com/Ada/kl"' in set_up(moved)
 
 
 def test_the_books_own_address_is_the_same_everywhere(capsys):

@@ -215,7 +215,7 @@ def test_one_fault_is_enough(tmp_path, fault):
 def test_a_figure_without_a_sentence_is_red(tmp_path, capsys):
     book = TinyBook(tmp_path / "book")
     bare = "from helpers.picture import Picture\nPicture(8, '<Figure size 640x480 with 1 Axes>')"
-    book.set_chapters(one=book.set_up + cell(bare))
+    book.set_chapters(one=cell(bare))
     assert book.build() == 1
     assert "figure without a sentence" in capsys.readouterr().err
 

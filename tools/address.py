@@ -1,8 +1,8 @@
 """Write the repository's address everywhere it is needed: python tools/address.py [--check].
 
 The address lives in `_config.yml` alone (`repository.url`). After a change of it this command
-rewrites what cannot be derived when the book is built: the chapters' first cells, links and badges
-in the README and its companions, CITATION.cff; then it writes the notebooks anew.
+rewrites what cannot be derived when the book is built: links and badges in the README and its
+companions, CITATION.cff, the helpers that name the site; then it writes the notebooks anew.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from notebooks import generate
 from write_or_check import run_command
 
 PLACEHOLDER = ("your_account", "tfp-losses-book")
-SET_UP = re.compile(r'^ADDRESS = "(?P<address>[^"\n]*)"', re.MULTILINE)
 CITED = re.compile(r'^repository-code:\s*["\']?(?P<address>[^"\'\s]+)', re.MULTILINE)
 PATTERNS = (
     "*.md",
@@ -53,14 +52,12 @@ def former_addresses(book: Book) -> set[tuple[str, str]]:
     """Accounts and names that the book had: what its files still name, and the placeholder."""
     found = {PLACEHOLDER}
     for path in files(book):
-        text = path.read_text(encoding="utf-8")
-        for pattern in (SET_UP, CITED):
-            for match in pattern.finditer(text):
-                address = ADDRESS.fullmatch(match["address"])
-                if address is None:
-                    place = f"{path.relative_to(book.root)}: {match[0]}"
-                    raise BookError(f"{place} is no address: write https://github.com/ACCOUNT/NAME")
-                found.add((address["owner"], address["name"]))
+        for match in CITED.finditer(path.read_text(encoding="utf-8")):
+            address = ADDRESS.fullmatch(match["address"])
+            if address is None:
+                place = f"{path.relative_to(book.root)}: {match[0]}"
+                raise BookError(f"{place} is no address: write https://github.com/ACCOUNT/NAME")
+            found.add((address["owner"], address["name"]))
     return found - {book.owner_and_name}
 
 

@@ -160,7 +160,7 @@ def make_site(place: Place) -> None:
 def refuse_unfed_pages(book: Book) -> None:
     """Stop when a page's outputs are not in the cache, before Sphinx would execute it."""
     cache = OutputCache(book)
-    unfed = [path.name for path in book.chapters() if not cache.has_page(book, path)]
+    unfed = [path.name for path in book.chapters() if not cache.has_page(path)]
     if unfed:
         raise BookError(f"no outputs are stored for the code of {', '.join(unfed)}")
 

@@ -92,6 +92,11 @@ class InlineTranslator:
             raise self.refuse(line, str(error)) from error
         return f"#{address.partition('#')[2]}" if not path else address
 
+    def address(self, target: str, line: int) -> str:
+        """The whole address of a page or an anchor of the book, for what is not in the text."""
+        here = f"{self.source.page.stem}.md" if target.startswith("#") else ""
+        return self.link_target(here + target, line)
+
     def _number(self, target: Target, shown: str) -> str:
         """A number, as a link when the thing stands in another notebook."""
         if target.page == self.source.page:

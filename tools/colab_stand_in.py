@@ -1,11 +1,17 @@
 """What a chapter meets on Colab, made on this machine and without the internet.
 
 git serves the book's address from the files on disk and refuses every other one, pip has no index,
-`google.colab` can be imported, the helpers cannot: a chapter must fetch them in its first cell.
+`google.colab` can be imported, the helpers cannot: a notebook must fetch them in its first cell.
+
+There are two kinds of kernel. The *stand-in* makes the book's pages: the book's own environment, an
+empty `google.colab`, no progress bars (they would stand in the pages), one thread for each chapter.
+The *faithful* one is Colab's own kernel in an environment of Colab's packages
+(tools/colab_environment.py), with nothing set that Colab does not set.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -14,7 +20,7 @@ import sys
 
 from book_settings import Book, BookError
 
-DROPPED = ("PYTHONPATH", "PYTHONSTARTUP", "GIT_", "PIP_", "IPYTHON", "MPL", "JUPYTER_")
+DROPPED = ("PYTHONPATH", "PYTHONSTARTUP", "GIT_", "PIP_", "IPYTHON", "MPL", "JUPYTER_", "TF_CPP_")
 STARTUP = """import atexit
 import gc
 import sys
@@ -25,6 +31,12 @@ gc.set_threshold(100_000, 20, 20)
 atexit.register(gc.freeze)
 """  # "google" itself is left alone: protobuf, which TensorFlow needs, lives below it. Looking for
 # garbage seldom, and not at the end, saves a third of what it takes TensorFlow to start and end.
+SET_HERE = {  # of the stand-in alone
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",  # as many chapters as cores: more threads only wait
+    "TQDM_DISABLE": "1",
+}
 NOT_SERVED = {".git", ".venv", "_build", "__pycache__"}
 
 
@@ -62,12 +74,48 @@ def make_origin(book: Book, folder: pathlib.Path) -> str:
     return folder.as_uri()
 
 
-def environment(book: Book, origin: str, home: pathlib.Path) -> dict[str, str]:
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """The kernel that notebooks run in: its Python, and whether it is Colab's own."""
+
+    python: pathlib.Path
+    faithful: bool = False
+
+    @property
+    def command(self) -> list[str]:
+        """The command that starts it."""
+        start = [str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        if self.faithful:
+            start.append("--IPKernelApp.kernel_class=google.colab._kernel.Kernel")
+            start.append("--InteractiveShellApp.extensions=google.colab")
+        return start
+
+
+STAND_IN = Kernel(pathlib.Path(sys.executable))
+
+
+def faithful_kernel(folder: pathlib.Path) -> Kernel:
+    """The kernel of the environment that tools/colab_environment.py made in `folder`."""
+    python = folder.absolute() / "bin" / "python"
+    probe = [python, "-c", "import google.colab._kernel, ipywidgets"]
+    if not python.exists() or subprocess.run(probe, capture_output=True, check=False).returncode:
+        raise BookError(
+            f"{folder} is no environment of Colab's: make one with tools/colab_environment.py"
+        )
+    return Kernel(python, faithful=True)
+
+
+def environment(
+    book: Book, origin: str, home: pathlib.Path, kernel: Kernel = STAND_IN
+) -> dict[str, str]:
     """The environment of a chapter's kernel, with the empty folder `home` as its home."""
+    dropped = (*DROPPED, *SET_HERE) if kernel.faithful else DROPPED
+    kept = {name: v for name, v in os.environ.items() if not name.startswith(dropped)}
     startup = home / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
-    (startup / "00-colab.py").write_text(STARTUP, encoding="utf-8")
-    kept = {name: v for name, v in os.environ.items() if not name.startswith(DROPPED)}
+    if not kernel.faithful:
+        (startup / "00-colab.py").write_text(STARTUP, encoding="utf-8")
+        kept |= SET_HERE
     return {
         **kept,
         "HOME": str(home),
@@ -81,22 +129,19 @@ def environment(book: Book, origin: str, home: pathlib.Path) -> dict[str, str]:
         "GIT_CONFIG_KEY_0": f"url.{origin}.insteadOf",
         "GIT_CONFIG_VALUE_0": book.address,
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "TF_NUM_INTRAOP_THREADS": "1",  # as many chapters as cores: more threads only wait
-        "TF_CPP_MIN_LOG_LEVEL": "3",  # Colab shows no log of C++ in a cell, so neither do we
-        "TQDM_DISABLE": "1",
     }
 
 
-def refuse_reachable_helpers(variables: dict[str, str], folder: pathlib.Path) -> None:
+def refuse_reachable_helpers(
+    variables: dict[str, str], folder: pathlib.Path, kernel: Kernel = STAND_IN
+) -> None:
     """Stop when `import helpers` works unfetched: a chapter without its first cell would pass."""
     probe = "import importlib.util as u, sys; sys.exit(u.find_spec('helpers') is None)"
     found = subprocess.run(
-        [sys.executable, "-c", probe], cwd=folder, env=variables, capture_output=True, check=False
+        [kernel.python, "-c", probe], cwd=folder, env=variables, capture_output=True, check=False
     )
     if found.returncode == 0:
         raise BookError(
             "helpers can be imported here before a chapter fetches them: a chapter that forgets "
-            f"to would pass. Run: {sys.executable} -m pip uninstall tfp-losses-helpers"
+            f"to would pass. Run: {kernel.python} -m pip uninstall tfp-losses-helpers"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import os
 import pathlib
@@ -15,7 +16,9 @@ from typing import Any
 
 import nbformat
 from book_settings import Book, BookError
-from colab_stand_in import environment
+from colab_stand_in import STAND_IN, Kernel, environment
+from jupyter_client.kernelspec import KernelSpec
+from memory import Peak
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
 from outputs import explain_error, notebook_troubles
@@ -34,26 +37,52 @@ class ColabClient(NotebookClient):
     leave the others. Here it cancels the tasks, and each task shuts its kernel down.
     """
 
+    def __init__(self, notebook: nbformat.NotebookNode, kernel: Kernel, **options: Any) -> None:
+        super().__init__(notebook, **options)
+        self.kernel_command = kernel.command
+        self.peak = Peak()
+
     @asynccontextmanager
     async def async_setup_kernel(self, **kwargs: Any) -> AsyncIterator[None]:
-        """Start the kernel, and shut it down whatever happens."""
+        """Start the kernel, watch its memory, and shut it down whatever happens."""
         self.km = self.create_kernel_manager()
+        self.km._kernel_spec = KernelSpec(argv=self.kernel_command, language="python")
         try:
             await self.async_start_new_kernel(**kwargs)
             await self.async_start_new_kernel_client()
-            yield
+            async with self.peak.of(self.km.provisioner.pid):
+                yield
         finally:
             await asyncio.shield(self._async_cleanup_kernel())
 
 
 @dataclasses.dataclass
 class Result:
-    """What came of one notebook: its outputs, the seconds it took, and what is wrong with it."""
+    """What came of one notebook: outputs, seconds, the most memory in MiB, what is wrong with it.
+
+    The memory is that of the kernel and of all programs that it started, together.
+    """
 
     path: pathlib.Path
     notebook: nbformat.NotebookNode
     seconds: float
     troubles: list[str]
+    memory: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What the notebooks of one run have in common.
+
+    `origin` is the repository that they fetch the book from, `leads` says which addresses in an
+    output lead somewhere, `passes` how often a notebook runs from top to bottom in its kernel.
+    """
+
+    book: Book
+    origin: str
+    leads: Callable[[str], bool]
+    kernel: Kernel = STAND_IN
+    passes: int = 1
 
 
 def with_seed(notebook: nbformat.NotebookNode, seed: int, name: str) -> None:
@@ -68,9 +97,8 @@ def with_seed(notebook: nbformat.NotebookNode, seed: int, name: str) -> None:
 
 
 async def execute(
-    book: Book,
+    setting: Setting,
     path: pathlib.Path,
-    origin: str,
     *,
     seed: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -86,41 +114,43 @@ async def execute(
             with_seed(notebook, seed, path.name)
         except BookError as error:
             return Result(path, notebook, 0.0, [str(error)])
+    notebook.cells = [copy.deepcopy(c) for _ in range(setting.passes) for c in notebook.cells]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
-        troubles = await _run(book, notebook, origin, pathlib.Path(place), progress)
-    return Result(path, notebook, time.perf_counter() - start, troubles)
+        client = _client(setting, notebook, pathlib.Path(place))
+        troubles = await _run(setting, client, pathlib.Path(place), progress)
+    seconds = time.perf_counter() - start
+    return Result(path, notebook, seconds, troubles, client.peak.mebibytes)
 
 
 async def _run(
-    book: Book,
-    notebook: nbformat.NotebookNode,
-    origin: str,
+    setting: Setting,
+    client: ColabClient,
     place: pathlib.Path,
     progress: Callable[[int, int], None] | None,
 ) -> list[str]:
     """Run all cells below the empty folder `place`; returns what went wrong."""
-    home, content = place / "home", place / "content"
+    home, content, notebook = place / "home", place / "content", client.nb
     home.mkdir()
     content.mkdir()
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
-    client = _client(book, notebook, place)
     if progress:
         client.on_cell_executed = lambda **_: progress(client.code_cells_executed, total)
-    variables = environment(book, origin, home)
+    variables = environment(setting.book, setting.origin, home, setting.kernel)
     try:
         await client.async_execute(cwd=str(content), env=variables)
     except CellControlSignal as error:  # a failing cell, or one that takes too long
         return [_failing_cell(notebook, error)]
     except (DeadKernelError, RuntimeError, TimeoutError) as error:
         return [f"the kernel died or does not answer: {type(error).__name__}: {error}"]
-    return notebook_troubles(notebook)
+    return notebook_troubles(notebook, setting.leads, widgets=setting.kernel.faithful)
 
 
-def _client(book: Book, notebook: nbformat.NotebookNode, place: pathlib.Path) -> ColabClient:
+def _client(setting: Setting, notebook: nbformat.NotebookNode, place: pathlib.Path) -> ColabClient:
     """A client whose kernel talks through sockets in `place`, so that ports cannot clash."""
     client = ColabClient(
         notebook,
-        timeout=book.timeout,
+        setting.kernel,
+        timeout=setting.book.timeout,
         startup_timeout=STARTUP_SECONDS,
         iopub_timeout=LATE_OUTPUT_SECONDS,
         raise_on_iopub_timeout=True,

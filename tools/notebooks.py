@@ -14,6 +14,7 @@ import sys
 
 import nbformat
 from book_settings import Book, BookError
+from colab_code import CodeLinkError, translate_links
 from colab_markdown import Directive, Translator
 from page_source import (
     DIRECTIVE,
@@ -26,9 +27,12 @@ from page_source import (
     outside_fences,
 )
 from references import References
+from set_up_cell import CELL_ID, TITLE, set_up_code
 from write_or_check import run_command
 
-TAGS = {"hide-input", "remove-input", "hide-output"}
+FOLDED = {"hide-input", "remove-input"}  # on Colab: a form, of which the title is seen
+TAGS = {*FOLDED, "hide-output"}
+CHECK = re.compile(r"^(?:check\w*\(|assert\b)", re.MULTILINE)
 GENERATOR = "tools/notebooks.py"
 
 
@@ -40,10 +44,11 @@ class NotebookWriter:
         self.references = references
         self.translator = Translator(source, references)
         self.headings = iter(source.headings)
-        self.ids = {heading.cell for heading in source.headings}
+        self.ids = {CELL_ID, *(heading.cell for heading in source.headings)}
         self.section = source.headings[0].cell if source.headings else "top"
         self.cells: list[nbformat.NotebookNode] = []
         self.collapsed: list[str] = []
+        self.exercise = False  # whether an exercise waits for its solution
         self.solution = ""  # label of the exercise whose solution is open
         self.hidden = False  # whether a collapsed section would swallow what follows
 
@@ -88,21 +93,54 @@ class NotebookWriter:
         }
 
     def _code(self, cell: Cell) -> None:
-        """Take over a code cell unchanged; a figure's caption follows in a cell of its own."""
-        figure = self._figure(cell)
+        """Take over a code cell, folded as on the site; a figure's caption follows it."""
+        figure, title = self._figure(cell), self._title(cell)
         if self.hidden and not self.solution:
             raise self.translator.refuse(cell.line, self._swallowed())
+        if not any(made.cell_type == "code" for made in self.cells):
+            self._append_code(set_up_code(self.references.book), TITLE, CELL_ID)
         name = cell_id(f"{self.section}_code", self.ids)
-        made = nbformat.v4.new_code_cell(cell.source, metadata=cell.metadata, id=name)
-        self.cells.append(made)
+        self._append_code(self._with_addresses(cell), title, name)
         if figure:
             target = self.references.target("figures", figure["name"])
             caption = self.translator.translate(figure["caption"].strip(), cell.line)
             self._append(f"**Fig. {target.number}.** {caption}")
 
+    def _append_code(self, code: str, title: str, name: str) -> None:
+        """Add a code cell; with a title it is folded, in what Colab calls a form."""
+        source = f"# @title {title}\n{code}" if title else code
+        metadata = {"cellView": "form"} if title else {}
+        self.cells.append(nbformat.v4.new_code_cell(source, metadata=metadata, id=name))
+
+    def _title(self, cell: Cell) -> str:
+        """The title of a folded cell, "" for an open one; refuses what would show an answer."""
+        title = str(cell.metadata.get("title", "")).strip()
+        folded = FOLDED & set(cell.metadata.get("tags", []))
+        if folded and not title:
+            message = "a folded cell needs a :title: that says what is inside"
+            raise self.translator.refuse(cell.line, message)
+        if title and not folded:
+            message = "a :title: stands on cells with hide-input or remove-input only"
+            raise self.translator.refuse(cell.line, message)
+        if self.exercise and not folded and CHECK.search(cell.source):
+            message = "a check shows what is expected: fold it with :tags: [hide-input]"
+            raise self.translator.refuse(cell.line, message)
+        return title
+
+    def _with_addresses(self, cell: Cell) -> str:
+        """The code with whole addresses in the links of its sentences."""
+
+        def address(target: str, line: int) -> str:
+            return self.translator.address(target, cell.line + line)
+
+        try:
+            return translate_links(cell.source, address)
+        except CodeLinkError as error:
+            raise self.translator.refuse(cell.line + error.line, str(error)) from error
+
     def _figure(self, cell: Cell) -> dict:
         """The figure of a code cell, if it makes one; refuses metadata that is not known."""
-        rest = dict(cell.metadata)
+        rest = {key: value for key, value in cell.metadata.items() if key != "title"}
         tags = set(rest.pop("tags", []))
         shown = dict(rest.pop("mystnb", {}))
         figure = shown.pop("figure", {})
@@ -152,6 +190,7 @@ class NotebookWriter:
 
     def _text(self, lines: list[str], line: int) -> None:
         text = self.translator.translate("\n".join(lines), line)
+        self.exercise = self.exercise or any("{exercise}" in text for text in lines)
         if text and self.hidden and not self.solution:
             raise self.translator.refuse(line, self._swallowed())
         self._append(text)
@@ -166,6 +205,7 @@ class NotebookWriter:
         if self.solution and heading.level <= 4:
             raise self.translator.refuse(line, "a heading within a solution would cut it on Colab")
         self.hidden = self.hidden and bool(self.solution)
+        self.exercise = any("{exercise}" in text for text in lines)
         first = not self.cells
         self.section = heading.cell
         text = self.translator.translate("\n".join(lines), line)
@@ -193,7 +233,7 @@ class NotebookWriter:
         if directive.argument not in self.source.labels.exercises:
             message = f"this page has no exercise with the label {directive.argument!r}"
             raise self.translator.refuse(directive.line, message)
-        self.solution, self.hidden = directive.argument, True
+        self.solution, self.hidden, self.exercise = directive.argument, True, False
         name = cell_id(f"solution-{directive.argument}", self.ids)
         self.collapsed.append(name)
         body = self.translator.translate("\n".join(directive.body), directive.body_line)

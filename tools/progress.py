@@ -90,13 +90,16 @@ def slowest(seconds: dict[str, float], count: int = 5) -> str:
     return ", ".join(f"{name} {seconds[name]:.0f} s" for name in order)
 
 
-def table(rows: dict[str, tuple[float, str]], wall: float) -> str:
-    """The closing table: each chapter's seconds and what became of it."""
+def table(
+    rows: dict[str, tuple[float, str]], wall: float, memory: dict[str, float] | None = None
+) -> str:
+    """The closing table: each chapter's seconds, MiB at the most, and what became of it."""
     width = max([len(name) for name in rows], default=7)
-    lines = [f"{'chapter':{width}}   seconds"]
+    lines = [f"{'chapter':{width}}   seconds    MiB"]
     for name, (seconds, state) in sorted(rows.items()):
         note = "stored, not executed again" if state == "stored" else state
-        lines.append(f"{name:{width}} {seconds:9.1f}  {note}")
+        peak = (memory or {}).get(name)
+        lines.append(f"{name:{width}} {seconds:9.1f} {f'{peak:6.0f}' if peak else ' ' * 6}  {note}")
     failed = sum(state == "FAILED" for _, state in rows.values())
     lines.append(f"{len(rows)} chapters, {failed} failed, {wall:.1f} s now")
     return "\n".join(lines)

@@ -60,6 +60,33 @@ class References:
             raise BookError(f"no page of the book has {label!r} among its {kind}")
         return self.targets[kind][label]
 
+    def leads(self, address: str) -> bool:
+        """Whether an address in an output leads to a page and a place that the book has.
+
+        Addresses of other sites are not asked for.
+        """
+        for start, end, mark in (
+            (self.book.colab, ".ipynb", "scrollTo="),
+            (self.book.site, ".html", ""),
+        ):
+            path, _, anchor = address.partition("#")
+            if path.startswith(start) and path != start:
+                name = path.removeprefix(start).removesuffix(end)
+                known = [page.name for page in self.book.pages]
+                return (
+                    path.endswith(end)
+                    and name in known
+                    and (not anchor or anchor.removeprefix(mark) in self._anchors(name, end))
+                )
+        return True
+
+    def _anchors(self, name: str, end: str) -> set[str]:
+        """The places of a page, on Colab (``.ipynb``) or on the site."""
+        headings = self.pages[name].headings
+        if end == ".ipynb":
+            return {heading.cell for heading in headings}
+        return {docutils_nodes.make_id(plain_title(heading.text)) for heading in headings}
+
     def page_link(self, name: str, anchor: str) -> str:
         """Where a link to a page leads from Colab: chapters to Colab, other pages to the site."""
         listed = [page for page in self.book.pages if page.name == name]

@@ -3,6 +3,9 @@
 Each chapters/NN-*.ipynb runs alone in an empty folder, with Colab's versions and without the
 helpers, which its first cell must fetch. Outputs that are in order go to the cache from which
 `jupyter-book build` takes them, so a page shows just what a reader gets.
+
+--colab FOLDER executes them in an environment made by tools/colab_environment.py, in Colab's own
+kernel and twice in it, with widgets and logs as there; such outputs are checked, and not stored.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -22,14 +26,23 @@ from typing import Any
 
 import nbformat
 from book_settings import ROOT, Book, BookError, read_book
-from colab_stand_in import environment, make_origin, refuse_reachable_helpers
-from execution import Result, execute
+from colab_stand_in import (
+    STAND_IN,
+    Kernel,
+    environment,
+    faithful_kernel,
+    make_origin,
+    refuse_reachable_helpers,
+)
+from execution import Result, Setting, execute
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from notebooks import generate
+from page_form import page_form
 from page_source import read_notebook
 from progress import Progress, table
 from reach import Modules, fingerprint
+from references import References
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "_ext"))
 import cache_key
@@ -44,13 +57,20 @@ TOLD = re.compile(r"run in about (\d+) seconds")
 class Job:
     """What is asked for: how many at a time, with which seed, into which cache.
 
-    `in_step` says that the notebooks have just been compared with their chapters.
+    `in_step` says that the notebooks have just been compared with their chapters, `kernel` where
+    they run; what another seed or another kernel gives is not stored.
     """
 
     jobs: int
     again: bool = False
     seed: int | None = None
     in_step: bool = False
+    kernel: Kernel = STAND_IN
+
+    @property
+    def stores(self) -> bool:
+        """Whether the outputs are those of the pages."""
+        return self.seed is None and not self.kernel.faithful
 
 
 def match(
@@ -73,6 +93,7 @@ class OutputCache:
     """The outputs that belong to the helpers and versions of now."""
 
     def __init__(self, book: Book, *, again: bool = False) -> None:
+        self.book = book
         path = cache_key.cache_path(book.root)
         self.suffix = AGAIN if again else ""
         self.path = path.with_name(path.name + self.suffix)
@@ -81,53 +102,57 @@ class OutputCache:
         os.utime(self.path)
         self.cache = get_cache(str(self.path))
         self.modules = Modules(book.root)
+        # As they were before the minutes of an execution, in which a file may be edited.
+        self.asked: dict[pathlib.Path, tuple[nbformat.NotebookNode, str]] = {}
 
     def find(self, path: pathlib.Path) -> tuple[nbformat.NotebookNode, float] | None:
-        """The executed notebook for the code in `path` and the seconds it took, if stored.
+        """The page of the notebook at `path` with its outputs and the seconds they took, if stored.
 
         Outputs of other helpers count too, if the chapter reaches none of those that changed.
         """
-        notebook = nbformat.read(path, as_version=4)
-        return self.match(notebook) or self._carry_over(path, notebook)
-
-    def match(self, notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, float] | None:
-        """The executed form of a notebook and the seconds it took, if stored."""
-        return match(self.cache, notebook)
-
-    def _carry_over(
-        self, path: pathlib.Path, notebook: nbformat.NotebookNode
-    ) -> tuple[nbformat.NotebookNode, float] | None:
-        """Take the outputs from an older cache where all that they depend on is still the same."""
-        wanted = self._fingerprint(notebook)
-        for prints in self.path.parent.glob(f"*/{FINGERPRINTS}"):
+        wanted = self._fingerprint(nbformat.read(path, as_version=4))
+        page = self._page(path)
+        self.asked[path] = page, wanted
+        others = sorted(self.path.parent.glob(f"*/{FINGERPRINTS}"))
+        for prints in [self.path / FINGERPRINTS, *others]:
             same_kind = prints.parent.name.endswith(AGAIN) == bool(self.suffix)
             if not same_kind or read_json(prints).get(path.stem) != wanted:
                 continue
-            if found := match(get_cache(str(prints.parent)), notebook):
-                self._keep(path, *found)
+            if found := match(get_cache(str(prints.parent)), page):
+                if prints.parent != self.path:
+                    self._keep(path, *found, wanted)
                 return found
         return None
 
-    def _fingerprint(self, notebook: nbformat.NotebookNode) -> str:
-        cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        return fingerprint(self.modules, "\n".join(cells))
+    def _page(self, path: pathlib.Path) -> nbformat.NotebookNode:
+        """The chapter of the notebook at `path` as Sphinx reads it."""
+        return read_notebook(self.book, path.with_suffix(".md"))
 
-    def has_page(self, book: Book, path: pathlib.Path) -> bool:
+    def _fingerprint(self, notebook: nbformat.NotebookNode) -> str:
+        """What outputs depend on: the notebook's code, and the helpers that it reaches."""
+        code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+        own = hashlib.sha256(code.encode()).hexdigest()[:16]
+        return f"{own} {fingerprint(self.modules, code)}"
+
+    def has_page(self, path: pathlib.Path) -> bool:
         """Whether outputs are stored for the chapter as Sphinx reads it."""
-        return self.match(read_notebook(book, path)) is not None
+        return match(self.cache, self._page(path)) is not None
 
     def store(self, result: Result) -> None:
-        """Store the outputs of an execution."""
-        self._keep(result.path, result.notebook, result.seconds)
+        """Store the outputs of an execution, for the page and the code that were asked for."""
+        page, wanted = self.asked[result.path]
+        self._keep(result.path, page_form(page, result.notebook), result.seconds, wanted)
         seconds = {**self.last_seconds(), result.path.stem: round(result.seconds, 1)}
         self.seconds_file.write_text(json.dumps(seconds, indent=1, sort_keys=True))
 
-    def _keep(self, path: pathlib.Path, notebook: nbformat.NotebookNode, seconds: float) -> None:
-        """Put outputs into the cache, with the fingerprint of what they depend on."""
-        bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
+    def _keep(
+        self, path: pathlib.Path, page: nbformat.NotebookNode, seconds: float, print_: str
+    ) -> None:
+        """Put a page's outputs into the cache, with the fingerprint of what they depend on."""
+        bundle = CacheBundleIn(page, str(path), data={"execution_seconds": seconds})
         self.cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
         prints = self.path / FINGERPRINTS
-        known = {**read_json(prints), path.stem: self._fingerprint(notebook)}
+        known = {**read_json(prints), path.stem: print_}
         prints.write_text(json.dumps(known, indent=1, sort_keys=True))
 
     def last_seconds(self) -> dict[str, float]:
@@ -173,7 +198,7 @@ def longest_first(paths: list[pathlib.Path], known: dict[str, float]) -> list[pa
 
 
 async def run_all(
-    book: Book, paths: list[pathlib.Path], origin: str, job: Job, cache: OutputCache
+    setting: Setting, paths: list[pathlib.Path], job: Job, cache: OutputCache
 ) -> list[Result]:
     """Execute the notebooks, the longest first, at most `job.jobs` at a time."""
     order = longest_first(paths, cache.last_seconds())
@@ -183,11 +208,10 @@ async def run_all(
         async def one(path: pathlib.Path) -> Result:
             async with free:
                 progress.start(path.stem)
-                result = await execute(
-                    book, path, origin, seed=job.seed, progress=progress.counter(path.stem)
-                )
+                counter = progress.counter(path.stem)
+                result = await execute(setting, path, seed=job.seed, progress=counter)
                 progress.end(path.stem, result.seconds, failed=bool(result.troubles))
-                if not result.troubles and job.seed is None:
+                if not result.troubles and job.stores:
                     cache.store(result)
                 return result
 
@@ -202,9 +226,11 @@ def run_with_origin(
     """Make what the kernels need on disk, then execute the notebooks."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         place = pathlib.Path(folder)
-        origin = make_origin(book, place / "origin")
-        refuse_reachable_helpers(environment(book, origin, place / "home"), place / "home")
-        return asyncio.run(run_all(book, paths, origin, job, cache))
+        origin, home = make_origin(book, place / "origin"), place / "home"
+        refuse_reachable_helpers(environment(book, origin, home, job.kernel), home, job.kernel)
+        passes = 2 if job.kernel.faithful else 1
+        setting = Setting(book, origin, References(book).leads, job.kernel, passes)
+        return asyncio.run(run_all(setting, paths, job, cache))
 
 
 def refuse_stale_notebooks(book: Book, paths: list[pathlib.Path]) -> None:
@@ -221,12 +247,13 @@ def run_chapters(book: Book, names: list[str], job: Job) -> int:
     if not job.in_step:
         refuse_stale_notebooks(book, paths)
     cache = OutputCache(book, again=job.again)
-    stored = {} if job.seed is not None else {path: cache.find(path) for path in paths}
+    stored = {path: cache.find(path) for path in paths} if job.stores else {}
     waiting = [path for path in paths if stored.get(path) is None]
     results = run_with_origin(book, waiting, job, cache) if waiting else []
     rows = {path.stem: (found[1], "stored") for path, found in stored.items() if found}
     rows |= {r.path.stem: (r.seconds, "FAILED" if r.troubles else "ok") for r in results}
-    print(table(rows, time.perf_counter() - start), flush=True)
+    memory = {r.path.stem: r.memory for r in results}
+    print(table(rows, time.perf_counter() - start, memory), flush=True)
     failures = [result for result in results if result.troubles]
     for result in sorted(failures, key=lambda result: result.path):
         print(f"\nchapters/{result.path.name}:", *result.troubles, sep="\n", file=sys.stderr)
@@ -248,6 +275,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=cores(), help="how many at a time")
     parser.add_argument("--again", action="store_true", help="execute into a second cache")
     parser.add_argument("--seed", type=int, help="try another seed, store nothing")
+    parser.add_argument("--colab", type=pathlib.Path, help="an environment of Colab's packages")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the book's folder")
     return parser.parse_args(arguments)
 
@@ -255,8 +283,9 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     options = read_options(arguments)
-    job = Job(max(1, options.jobs), options.again, options.seed)
     try:
+        kernel = faithful_kernel(options.colab) if options.colab else STAND_IN
+        job = Job(max(1, options.jobs), options.again, options.seed, kernel=kernel)
         return min(1, run_chapters(read_book(options.root), options.names, job))
     except BookError as error:
         print(error, file=sys.stderr)
