@@ -1,7 +1,7 @@
 # Everything a reader or an author calls. Needs: git, make, and one of Python 3.13, 3.12 or 3.11 with venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve clean notebooks address environment
+.PHONY: help book test serve clean notebooks address colab release environment
 
 # An interpreter of your own: make book PYTHON=/path/to/python3.12
 PYTHON ?=
@@ -13,6 +13,8 @@ FORCE ?=
 TWICE ?=
 export FORCE PORT TWICE
 
+# make release VERSION=1.2.0 publishes that version.
+VERSION ?=
 # What the shell of the caller may hold must not reach the book's own environment.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PYTHONUTF8 := 1
@@ -62,6 +64,14 @@ address: environment ## carry the address of _config.yml to every place that sho
 	@$(RUN) tools/address.py
 	@$(RUN) tools/notebooks.py
 
+colab: environment ## run every notebook as on Colab: its packages of today, its own kernel, twice
+	@$(RUN) tools/notebooks.py --check
+	@$(RUN) tools/colab_environment.py
+	@$(RUN) tools/run_chapters.py --colab .colab
+
+release: environment ## publish VERSION=1.2.0: tests, notebooks as on Colab, changelog, tag
+	@$(RUN) tools/release.py $(VERSION)
+
 clean: ## remove everything that the commands made
-	rm -rf .venv _build build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .colab _build build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find chapters helpers tests tools _ext -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -39,7 +39,10 @@ def says_what_it_takes(chapter: Chapter) -> Faults:
     if not note:
         return ["C2: no note 'Before you start'"]
     keys = ("**You will be able to**", "**You need**", "**Time:**")
-    faults = [f"C2: no {key}" for key in keys if key not in note[1]]
+    starts = [part.strip() for part in note[1].split("\n\n")]
+    faults = [
+        f"C2: no paragraph {key}" for key in keys if not any(s.startswith(key) for s in starts)
+    ]
     minutes = re.search(r"about (\d+) minutes", note[1])
     if not minutes:
         return [*faults, "C2: no 'about N minutes'"]

@@ -26,7 +26,10 @@ kernelspec:
 > What does a good chapter look like?
 
 :::{note} Before you start
-**You will be able to** tell. **You need** [nothing](00-start.md).
+**You will be able to** tell.
+
+**You need** [nothing](00-start.md).
+
 **Time:** about 3 minutes to read.
 :::
 

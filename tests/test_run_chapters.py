@@ -32,6 +32,7 @@ RED = {
     "an_object_address": (cell("object()"), ["address, different in each run"]),
     "another_address": (
         cell(
+            "import subprocess\n"
             "subprocess.run(['git', 'clone', 'https://github.com/somebody/else'], "
             "check=True, capture_output=True)"
         ),
@@ -43,16 +44,54 @@ RED = {
     ),
     "no_package_index": (
         cell(
+            "import subprocess, sys\n"
             "subprocess.run([sys.executable, '-m', 'pip', '--disable-pip-version-check', "
             "'download', 'six'], check=True, capture_output=True)"
         ),
         ["CalledProcessError"],
+    ),
+    "a_killed_child": (
+        cell(
+            "import subprocess, sys\n"
+            "bar = ' 40%|####      | 4/10 [00:01<00:02]'\n"
+            "code = f'import os, sys; print({bar!r}, file=sys.stderr); os.kill(os.getpid(), 9)'\n"
+            "command = [sys.executable, '-u', '-c', code]\n"
+            "done = subprocess.run(command, capture_output=True, text=True)\n"
+            "print('its error:', done.stderr.splitlines()[-1])"
+        ),
+        ["a progress bar as text: its error:"],
+    ),
+    "a_widget_bar": (
+        cell(
+            "from IPython.display import display\n"
+            "view = {'version_major': 2, 'version_minor': 0, 'model_id': 'a'}\n"
+            "view = {'application/vnd.jupyter.widget-view+json': view, 'text/plain': '0%'}\n"
+            "display(view, raw=True)"
+        ),
+        ["a widget, which the site cannot show"],
+    ),
+    "a_relative_link": (
+        cell("from IPython.display import Markdown\nMarkdown('see ' + '[a](01-' + 'one.md)')"),
+        ["a link that leads nowhere from Colab: 01-one.md"],
+    ),
+    "a_link_to_no_place": (
+        cell(
+            "from IPython.display import HTML\n"
+            "HTML('<a href=\"https://your_account.github.io/tiny-book/chapters/none.html\">a</a>')"
+        ),
+        ["a link to a place that the book does not have: https://your_account.github.io/tiny"],
+    ),
+    "a_series_without_a_name": (
+        cell("import pandas as pd\npd.Series([1.0])"),
+        ["a Series without a name"],
     ),
     "too_slow": (cell("import time\ntime.sleep(60)"), ["timed out"]),
 }
 
 
 GOOD = """
+import pathlib
+
 import helpers
 from helpers.picture import Picture
 
@@ -100,14 +139,14 @@ def test_what_goes_wrong_on_colab_goes_wrong_here(red, name):
 def test_the_good_chapter_among_the_red_ones_passes(red):
     done, said, _ = red
     assert "good" not in said
-    assert "10-good" in done.stdout
-    assert f"11 chapters, {len(RED)} failed" in done.stdout
+    assert "15-good" in done.stdout
+    assert f"16 chapters, {len(RED)} failed" in done.stdout
 
 
 @RUNS
 def test_each_chapter_is_announced_when_it_starts_and_ends(red):
     done, _, _ = red
-    for word in ("start   10-good", "done    10-good", "FAILED  00-failing-cell"):
+    for word in ("start   15-good", "done    15-good", "FAILED  00-failing-cell"):
         assert word in done.stdout
 
 
@@ -120,7 +159,7 @@ def test_only_good_outputs_are_stored(red):
     cache = OutputCache(read_book(book.root))
     chapters = read_book(book.root).chapters()
     stored = [p.stem for p in chapters if cache.find(p.with_suffix(".ipynb"))]
-    assert stored == ["10-good"]
+    assert stored == ["15-good"]
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
-"""Make an environment as Colab's: python tools/colab_environment.py --freeze pip-freeze.txt.
+"""Make an environment as Colab's of today: python tools/colab_environment.py.
 
 Colab publishes what it has installed; this installs as much of it as a plain machine can (no GPU,
 no packages of the operating system) without resolving anything, then `google.colab` itself, whose
 kernel Colab runs. The chapters executed in it (`tools/run_chapters.py --colab .colab`) meet what a
-reader meets: widgets, Colab's way to show a table, its versions. The list of the day and the
-source of google.colab:
-https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
-https://github.com/googlecolab/colabtools
+reader meets: widgets, Colab's way to show a table, its versions. An environment made today is
+kept. Run it with the Python that Colab has.
 """
 
 from __future__ import annotations
@@ -16,8 +14,11 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+FREEZE = "https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt"
 COLABTOOLS = "git+https://github.com/googlecolab/colabtools"
 # Bound to a GPU or to packages of the operating system; no chapter imports them.
 LEFT_OUT = re.compile(r"torch|nvidia|fastai|accelerate|peft|timm|sentence.transformers|ydf|pip$")
@@ -74,14 +75,25 @@ def make(folder: pathlib.Path, freeze: str, colabtools: str) -> None:
     print(f"{len(pins) - len(without)} packages and google.colab; no wheel: {', '.join(without)}")
 
 
+def read_freeze(place: str) -> str:
+    """The text of Colab's list, from a file or an address."""
+    if not place.startswith("https://"):
+        return pathlib.Path(place).read_text(encoding="utf-8")
+    with urllib.request.urlopen(place) as answer:
+        return str(answer.read().decode())
+
+
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--freeze", type=pathlib.Path, required=True, help="Colab's pip-freeze.txt")
+    parser.add_argument("--freeze", default=FREEZE, help="Colab's pip-freeze.txt")
     parser.add_argument("--colabtools", default=COLABTOOLS, help="what pip takes google.colab from")
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / ".colab")
     options = parser.parse_args()
-    make(options.folder, options.freeze.read_text(encoding="utf-8"), options.colabtools)
+    stamp, made = options.folder / "made", f"{time.strftime('%Y-%m-%d')} {options.freeze}"
+    if not stamp.exists() or stamp.read_text() != made:
+        make(options.folder, read_freeze(options.freeze), options.colabtools)
+        stamp.write_text(made)
 
 
 if __name__ == "__main__":
