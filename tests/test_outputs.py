@@ -37,6 +37,14 @@ def shown(**data):
         (stream("<keras.Layer at 0x7f3dc15f0f60>"), "an object's address"),
         (stream("saved in /tmp/tmpab12"), "temporary folder"),
         (stream("Traceback (most recent call last)\n..."), "a traceback"),
+        (shown(**{"text/markdown": "[a](02-two.md)"}), "leads nowhere from Colab: 02-two.md"),
+        (shown(**{"text/markdown": "[a](#here)"}), "leads nowhere from Colab: #here"),
+        (shown(**{"text/html": "<a class='x' href='x.html'>a</a>"}), "leads nowhere from Colab"),
+        (shown(**{"text/markdown": "[a](https://book/none)"}), "a place that the book does not"),
+        (shown(**{"application/vnd.jupyter.widget-view+json": "{}"}), "a widget, which the site"),
+        (shown(**{"text/plain": "a  1\ndtype: int64"}), "a Series without a name"),
+        (shown(**{"text/html": "<th></th>\n<th>0</th>\n</tr>"}), "a Series without a name"),
+        (stream(" 40%|####      | 4/10 [00:01<00:02]"), "a progress bar as text"),
         (shown(**{"text/plain": "<x at 0x7f3dc15f0f60>"}), "an object's address"),
         (shown(**{"text/html": "<b>0x7f3dc15f0f60</b>"}), "an object's address"),
         (
@@ -47,7 +55,7 @@ def shown(**data):
 )
 def test_what_troubles_a_reader_is_found(output, message):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("f()", outputs=[output])])
-    found = outputs.notebook_troubles(notebook)
+    found = outputs.notebook_troubles(notebook, lambda address: not address.endswith("/none"))
     assert message in "\n".join(found)
     assert "    | f()" in found[0]
 
@@ -57,11 +65,40 @@ def test_what_troubles_a_reader_is_found(output, message):
     [
         stream("nll 2.302 (nats), 1024 weights, 0x10, 2026-11-22"),
         stream("TypeError: The layer <...> is not built"),
+        shown(**{"text/plain": "a  1\nName: nats, Length: 9, dtype: int64"}),
+        shown(**{"text/plain": "a  1\nFreq: D, Name: nats, dtype: int64"}),
+        shown(**{"text/markdown": "[a](https://example.org) 40% of 4/10"}),
         shown(**{"image/png": "0x7f3dc15f0f60", "text/plain": "A grey bar."}),
     ],
 )
 def test_what_is_in_order_passes(output):
     assert not list(outputs.output_troubles(output))
+
+
+def test_a_widget_may_stand_where_widgets_are_shown():
+    """There its text, which shows where no widget can, does not count."""
+    bar = {"application/vnd.jupyter.widget-view+json": "{}", "text/plain": "0%|   | 0/10 [00:00"}
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("f()", outputs=[shown(**bar)])]
+    )
+    assert not outputs.notebook_troubles(notebook, widgets=True)
+
+
+def test_the_books_own_addresses_are_known(tmp_path):
+    from book_settings import read_book
+    from references import References
+
+    references = References(read_book(TinyBook(tmp_path / "book").root))
+    colab = "https://colab.research.google.com/github/your_account/tiny-book/blob/main/chapters"
+    site = "https://your_account.github.io/tiny-book/chapters"
+    good = ("01-one.ipynb", "01-one.ipynb#scrollTo=pictures")
+    bad = ("01-one.md", "03-three.ipynb", "01-one.ipynb#scrollTo=nowhere")
+    assert all(references.leads(f"{colab}/{end}") for end in good)
+    assert not any(references.leads(f"{colab}/{end}") for end in bad)
+    assert all(references.leads(f"{site}/{end}") for end in ("01-one.html", "01-one.html#pictures"))
+    assert not any(references.leads(f"{site}/{end}") for end in ("one.html", "01-one.html#no"))
+    assert references.leads("https://example.org/anything")
+    assert references.leads("https://your_account.github.io/tiny-book/")
 
 
 def test_a_difference_between_two_runs_is_told():
@@ -321,7 +358,7 @@ def test_two_executions_of_the_book_give_the_same_bytes(site, build_lock):
 
 
 def test_the_tools_say_what_they_do():
-    for name in ("notebooks", "address", "run_chapters", "build_book", "twice"):
+    for name in ("notebooks", "address", "run_chapters", "build_book", "twice", "release"):
         command = [sys.executable, str(ROOT / f"tools/{name}.py"), "--help"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert "--root" in done.stdout

@@ -1,5 +1,6 @@
 """Chapters run alone, as on Colab: what goes wrong there must not pass here."""
 
+import asyncio
 import os
 import pathlib
 import signal
@@ -247,6 +248,52 @@ def test_what_the_reader_has_set_does_not_reach_the_kernel(book, tmp_path, monke
         monkeypatch.setenv(name, "/somewhere")
     variables = environment(read_book(book.root), "file:///nowhere", tmp_path / "home")
     assert "/somewhere" not in variables.values()
+
+
+def test_a_faithful_kernel_has_nothing_set_that_colab_does_not_set(book, tmp_path, monkeypatch):
+    from book_settings import read_book
+    from colab_stand_in import Kernel, environment
+
+    for name in ("TQDM_DISABLE", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, "1")
+    settings, kernel = read_book(book.root), Kernel(pathlib.Path("python"), faithful=True)
+    variables = environment(settings, "file:///nowhere", tmp_path / "home", kernel)
+    names = {"TQDM_DISABLE", "TF_CPP_MIN_LOG_LEVEL", "TF_NUM_INTRAOP_THREADS", "PYTHONHASHSEED"}
+    assert not names & set(variables)
+    assert not list((tmp_path / "home").rglob("*.py"))
+    assert "--IPKernelApp.kernel_class=google.colab._kernel.Kernel" in kernel.command
+    plain = environment(settings, "file:///nowhere", tmp_path / "other")
+    assert plain["TQDM_DISABLE"] == "1"
+
+
+def test_a_folder_that_is_no_environment_of_colab_is_refused(book, capsys, tmp_path):
+    assert book.run("--colab", str(tmp_path)) == 1
+    assert "make one with tools/colab_environment.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "trouble"),
+    [
+        ("print(1)", ""),
+        ("assert 'ran' not in globals(), 'once only'\nran = True", "AssertionError: once only"),
+        ("import sys\nprint('no', file=sys.stderr) if 'ran' in globals() else 0\nran = 1", ""),
+    ],
+)
+def test_a_notebook_runs_a_second_time_in_its_kernel(book, tmp_path, code, trouble):
+    """What fails then is red; a warning that speaks of the first time is not."""
+    from book_settings import read_book
+    from colab_stand_in import make_origin
+    from execution import Setting, execute
+
+    book.set_chapters(one=cell(code))
+    book.generate()
+    settings = read_book(book.root)
+    origin = make_origin(settings, tmp_path / "origin")
+    setting = Setting(settings, origin, bool, passes=2)
+    result = asyncio.run(execute(setting, book.path("chapters/00-one.ipynb")))
+    assert trouble in "\n".join(result.troubles)
+    assert bool(result.troubles) == bool(trouble)
+    assert result.memory > 10
 
 
 def kernels_below(folder):
