@@ -15,6 +15,7 @@ CHANGES = "# Changes\n\n## Unreleased\n\n- Better pictures.\n"
 def book(tmp_path, monkeypatch):
     made = TinyBook(tmp_path / "book")
     made.write("CHANGELOG.md", CHANGES)
+    made.write("helpers/__init__.py", '"""Helpers."""\n\n__version__ = "0.1.0"\n')
     made.write("pyproject.toml", '[project]\nname = "tiny"\nversion = "0.1.0"\n')
     made.write(
         "CITATION.cff",
@@ -57,7 +58,9 @@ def test_a_release_holds_its_version_and_main_goes_on(book):
     )
     assert re.search(r"## Unreleased\n\n## 1\.0\.0 \(.+\)\n\n- Better", tagged["CHANGELOG.md"])
     assert "blob/v1.0.0/chapters" in tagged["README.md"]
-    assert 'version = "1.0.0"' in shown(book, "v1.0.0", "pyproject.toml")
+    for name in ("pyproject.toml", "helpers/__init__.py"):
+        assert "version" in shown(book, "v1.0.0", name)
+        assert '= "1.0.0"' in shown(book, "v1.0.0", name)
     notebook = shown(book, "v1.0.0", "chapters/02-two.ipynb")
     assert 'VERSION = \\"v1.0.0\\"' in notebook
     assert "/blob/v1.0.0/chapters/01-one.ipynb" in notebook

@@ -59,6 +59,7 @@ def edits(version: str, day: datetime.date) -> list[Edit]:
     """What a release changes by hand; links and notebooks follow from it."""
     return [
         Edit("pyproject.toml", r'^version = ".*"$', f'version = "{version}"'),
+        Edit("helpers/__init__.py", r'^__version__ = ".*"$', f'__version__ = "{version}"'),
         Edit("CITATION.cff", r"^version: .*$", f"version: {version}\ndate-released: {day}"),
         Edit("CHANGELOG.md", r"^## Unreleased$", f"## Unreleased\n\n## {version} ({day})"),
         fetch_from(f"v{version}"),
