@@ -10,10 +10,10 @@ import tf_keras
 
 from benchmarks.tfp_networks import network, shaped
 from benchmarks.work import Images, Labels, Run, Work
-from helpers import training
-from helpers.batches import BatchOrder
-from helpers.same_run import training_variables
-from helpers.training_steps import StepOptions
+from helpers.saving.same_run import training_variables
+from helpers.training import train as training
+from helpers.training.batches import BatchOrder
+from helpers.training.steps import StepOptions
 
 EPOCHS = 10  # of the training that a reader asks for; the trainer decides by it whether XLA pays
 

@@ -23,7 +23,7 @@ from benchmarks.environments import clean_variables, interpreter
 from benchmarks.record import masked, new_record, write_record
 from benchmarks.registry import ENVIRONMENTS, Contender, choose
 from benchmarks.work import NETWORKS, Work
-from helpers.benchmark_results import Setting, cost_table, parse_results, ratio_table
+from helpers.page.benchmark_results import Setting, cost_table, parse_results, ratio_table
 
 STDERR_LINES = 8
 WIDTHS, BATCHES, DRAWS = (100, 400, 1200), (32, 128, 512), (1, 4, 16)

@@ -23,8 +23,8 @@ import tf_keras
 from benchmarks.one_process import measurement, new_record, timed
 from benchmarks.record import write_record
 from benchmarks.work import Images, Work, load_images
-from helpers.networks import bayesian_network, plain_network
-from helpers.prediction import compile_prediction
+from helpers.networks.dense import bayesian_network, plain_network
+from helpers.prediction.predict import compile_prediction
 
 LAYERS = ("DenseFlipout", "DenseReparameterization", "DenseLocalReparameterization")
 WIDTHS = [400, 400, 10]

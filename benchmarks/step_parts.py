@@ -8,11 +8,11 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from benchmarks.work import Images, Labels, Run, Work
-from helpers.batches import BatchOrder
-from helpers.fused_adam import apply_gradients
-from helpers.noise import Draw, draw_all
-from helpers.replay import replay, trace
-from helpers.xla_substitutes import KEPT, SUBSTITUTES
+from helpers.draws.noise import Draw, draw_all
+from helpers.draws.replay import replay, trace
+from helpers.draws.xla_substitutes import KEPT, SUBSTITUTES
+from helpers.training.batches import BatchOrder
+from helpers.training.fused_adam import apply_gradients
 
 tfd = tfp.distributions
 Part = Callable[[tf.Tensor], list[tf.Tensor]]  # number of the step ↦ results

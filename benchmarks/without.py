@@ -19,9 +19,9 @@ from unittest import mock
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-import helpers.noise
-import helpers.training
-import helpers.training_steps
+import helpers.draws.noise
+import helpers.training.steps
+import helpers.training.train
 from benchmarks.book_training import prepare_trainer
 from benchmarks.one_process import Times, measurement, new_record, timed
 from benchmarks.record import write_record
@@ -49,7 +49,7 @@ class Variant(NamedTuple):
 
 ONE_KERNEL = tfp.layers.DenseReparameterization
 FLIPOUT = tfp.layers.DenseFlipout
-STEPS, NOISE, TRAINING = helpers.training_steps, helpers.noise, helpers.training
+STEPS, NOISE, TRAINING = helpers.training.steps, helpers.draws.noise, helpers.training.train
 VARIANTS = {
     "book_trainer": Variant("the book's trainer", FLIPOUT),
     "book_trainer_reparameterization": Variant(

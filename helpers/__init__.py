@@ -1,4 +1,10 @@
-"""Shared model code of the book: one module per concept.
+"""Shared model code of the book, in packages by concept.
+
+A reader's rooms are ``losses``, ``networks``, ``training``, ``prediction`` and ``checkup``;
+``data``, ``exact``, ``figures`` and ``page`` serve the chapters. ``draws`` and ``saving`` are the
+engine rooms, which nobody has to enter. Installed by pip, the package is called ``tfp_losses`` (the name
+``helpers`` is taken in many a project), and its four tools are at hand:
+``from tfp_losses import checkup, losses_by_layer, train_by_elbo, predict_by_draws``.
 
 The package has no dependencies of its own: it uses what Colab has installed. Importing it silences
 two warnings that a reader need not act on, and changes nothing else: the Keras deprecation that
@@ -14,3 +20,11 @@ warnings.filterwarnings(
     "ignore", message=r"`layer\.add_variable` is deprecated", category=UserWarning
 )
 warnings.filterwarnings("ignore", message="IProgress not found")
+
+if __name__ == "tfp_losses":
+    from .checkup import checkup
+    from .losses import losses_by_layer
+    from .prediction import predict_by_draws
+    from .training import train_by_elbo
+
+    __all__ = ["checkup", "losses_by_layer", "predict_by_draws", "train_by_elbo"]

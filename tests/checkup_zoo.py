@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.posteriors import gaussian_posterior, point_posterior
+from helpers.networks.posteriors import gaussian_posterior, point_posterior
 
 tfd, tfpl, layers = tfp.distributions, tfp.layers, tf_keras.layers
 

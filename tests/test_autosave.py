@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import helpers.autosave
-from helpers.autosave import Autosave
-from helpers.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+import helpers.saving.autosave
+from helpers.saving.autosave import Autosave
+from helpers.saving.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 RUN = {"seed": 3, "batch_size": 7}
 ROWS = np.arange(15.0).reshape(5, 3)
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(helpers.autosave, "time", clock)
+    monkeypatch.setattr(helpers.saving.autosave, "time", clock)
     return clock
 
 
@@ -78,7 +78,7 @@ def test_the_interval_begins_anew_with_a_save_in_between(tmp_path, clock):
 
 def test_nothing_new_is_not_saved_again(tmp_path, clock, monkeypatch):
     saves = []
-    monkeypatch.setattr(helpers.autosave, "save_checkpoint", lambda *_: saves.append(1))
+    monkeypatch.setattr(helpers.saving.autosave, "save_checkpoint", lambda *_: saves.append(1))
     autosave = autosave_into(tmp_path)
     for _ in range(3):
         autosave.save(ROWS[:2])

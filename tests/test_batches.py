@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.batches import BatchOrder
+from helpers.training.batches import BatchOrder
 
 SIZES = [(17, 7, [7, 7, 3]), (14, 7, [7, 7]), (5, 5, [5]), (5, 1, [1] * 5), (6, 5, [5, 1])]
 

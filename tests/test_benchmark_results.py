@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from helpers.benchmark_results import (
+from helpers.page.benchmark_results import (
     RESULTS,
     Setting,
     cost_table,

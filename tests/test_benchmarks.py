@@ -21,8 +21,8 @@ from benchmarks.registry import CONTENDERS, all_contenders, choose, read_contend
 from benchmarks.tfp_networks import compiled, fit_steps, flipout_network, network
 from benchmarks.time_one import load_contender, peak_mebibytes
 from benchmarks.work import Batches, NotOfferedError, Work, load_images
-from helpers.benchmark_results import RESULTS, Setting, cost_table, ratio_table, read_results
-from helpers.gaussian_kl import gaussian_kl
+from helpers.losses.gaussian_kl import gaussian_kl
+from helpers.page.benchmark_results import RESULTS, Setting, cost_table, ratio_table, read_results
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "benchmarks").rglob("*.py"))

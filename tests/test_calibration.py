@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.calibration import reliability_table
-from helpers.metrics import predictive_metrics
+from helpers.prediction.calibration import reliability_table
+from helpers.prediction.metrics import predictive_metrics
 
 NUM_EXAMPLES, NUM_CLASSES, NUM_BINS = 137, 4, 7
 

@@ -13,9 +13,9 @@ import time
 import numpy as np
 import pytest
 
-import helpers.checkpoint
-from helpers.checkpoint import Checkpoint, load_checkpoint, lock_folder, save_checkpoint
-from helpers.fresh_process import run_programs
+import helpers.saving.checkpoint
+from helpers.page.fresh_process import run_programs
+from helpers.saving.checkpoint import Checkpoint, load_checkpoint, lock_folder, save_checkpoint
 
 NAMES = ["hidden/kernel", "hidden/bias", "iteration"]
 RUN = {"seed": 3, "variables": [[name, [], "float32"] for name in NAMES], "kl_weight": 1 / 17}
@@ -353,7 +353,7 @@ def test_pickled_objects_are_never_loaded(tmp_path):
 
 
 def test_a_file_of_newer_helpers_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(helpers.checkpoint, "FORMAT", 2)
+    monkeypatch.setattr(helpers.saving.checkpoint, "FORMAT", 2)
     save_checkpoint(tmp_path, checkpoint())
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"has format 2, but.*up to 1.*Fetch the newest helpers"):
@@ -384,7 +384,7 @@ def test_the_lock_ends_with_an_error(tmp_path):
 
 def test_another_process_is_refused_and_told_whom_to_wait_for(tmp_path):
     program = (
-        "from helpers.checkpoint import lock_folder\n"
+        "from helpers.saving.checkpoint import lock_folder\n"
         f"with lock_folder({str(tmp_path)!r}): print('trains')"
     )
     with lock_folder(tmp_path):

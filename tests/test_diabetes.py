@@ -4,7 +4,7 @@ import numpy as np
 import scipy.stats
 import sklearn.datasets
 
-from helpers.diabetes import load_diabetes_standardised
+from helpers.data.diabetes import load_diabetes_standardised
 
 
 def test_columns_are_standardised_and_keep_their_order():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from helpers.digits import load_digits_split, rotate_digits
+from helpers.data.digits import load_digits_split, rotate_digits
 
 TRAIN, TEST = load_digits_split()
 

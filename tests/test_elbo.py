@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers.elbo import elbo, kl_divergence, negative_log_likelihood
-from helpers.networks import bayesian_network, plain_network
+from helpers.networks.dense import bayesian_network, plain_network
+from helpers.training.elbo import elbo, kl_divergence, negative_log_likelihood
 
 RNG = np.random.default_rng(5)
 IMAGES = RNG.normal(size=(7, 5)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.errors import error_message, wrapped
+from helpers.page.errors import error_message, wrapped
 
 
 def fail(error):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers.exercises import check_answer
+from helpers.page.exercises import check_answer
 
 MISTAKES = {"Did you forget the ½?": 24.0, "Take the natural logarithm.": 5.2}
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.figures.elbo import plot_falling_loss, plot_kl_weights, plot_two_splits
-from helpers.gaussian_kl import log_normal_density
+from helpers.losses.gaussian_kl import log_normal_density
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from helpers.exact.linear_regression import best_factorised_gaussian, exact_posterior
 from helpers.figures import exact as figures
 from helpers.figures.style import DescribedFigure
-from helpers.linear_regression import best_factorised_gaussian, exact_posterior
 
 RNG = np.random.default_rng(5)
 FEATURES = RNG.normal(size=(31, 3)) @ np.array([[1.0, 0.9, 0.0], [0.0, 0.3, 0.1], [0.0, 0.0, 1.0]])

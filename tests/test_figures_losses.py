@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.figures.losses import plot_losses_by_hand
-from helpers.networks import bayesian_network
+from helpers.networks.dense import bayesian_network
 
 WIDTHS = [3, 5, 2]  # all different, and different from the number of inputs
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_benchmark_results import KINDS, SETTING, TIMES, medians, record
 
-from helpers.benchmark_results import parse_results
 from helpers.figures.step_cost import plot_step_cost
+from helpers.page.benchmark_results import parse_results
 
 __all__ = ["record"]  # a fixture
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from helpers.fresh_process import run_programs
+from helpers.page.fresh_process import run_programs
 
 
 def test_each_program_has_a_process_of_its_own():

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-import helpers.fused_adam
-from helpers.fused_adam import apply_gradients, is_plain_adam
+import helpers.training.fused_adam
+from helpers.training.fused_adam import apply_gradients, is_plain_adam
 
 OPTIMIZERS = tf_keras.optimizers
 RNG = np.random.default_rng(5)
@@ -162,7 +162,7 @@ def test_the_old_optimizers_go_their_own_way(name):
 def test_the_short_way_would_be_wrong_for_the_others(case, monkeypatch):
     """What the tests above would see if such an optimizer were taken for plain Adam."""
     wanted = moved(OTHERS[case](), keras_way)
-    monkeypatch.setattr(helpers.fused_adam, "is_plain_adam", lambda _: True)
+    monkeypatch.setattr(helpers.training.fused_adam, "is_plain_adam", lambda _: True)
     found = moved(OTHERS[case](), apply_gradients)
     pairs = zip(found[: len(STARTS)], wanted, strict=False)
     assert not all(np.allclose(one, other, rtol=1e-3) for one, other in pairs)

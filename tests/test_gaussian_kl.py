@@ -9,7 +9,7 @@ import scipy.integrate
 import scipy.special
 import tensorflow_probability as tfp
 
-from helpers.gaussian_kl import (
+from helpers.losses.gaussian_kl import (
     gaussian_kl,
     gaussian_kl_terms,
     kl_by_quadrature,

@@ -6,13 +6,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.gradient_noise import (
+from helpers.networks.posteriors import gaussian_posterior
+from helpers.training.gradient_noise import (
     gradient_noise,
     make_gradient_sampler,
     output_draws,
     ratio_interval,
 )
-from helpers.posteriors import gaussian_posterior
 
 CLASSES = ("DenseReparameterization", "DenseFlipout", "DenseLocalReparameterization")
 INPUTS = np.random.default_rng(3).normal(size=(6, 4)).astype(np.float32)

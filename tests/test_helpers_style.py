@@ -87,21 +87,34 @@ def module_name(path: pathlib.Path, root: pathlib.Path = ROOT) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(source: str) -> set[str]:
-    """The dotted names that a module imports, `from a import b` as a and a.b."""
+def imports_of(source: str, package: str = "") -> set[str]:
+    """The dotted names that a module of `package` imports, `from a import b` as a and a.b."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = parts[: len(parts) - node.level + 1] if node.level else []
+            module = ".".join([*base, *filter(None, [node.module])])
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
     return names
+
+
+def package_of(path: pathlib.Path) -> str:
+    """The package that a module lies in; a package lies in itself."""
+    name = module_name(path)
+    return name if path.stem == "__init__" else name.rpartition(".")[0]
 
 
 def import_graph() -> dict[str, set[str]]:
     """Each helper module with the helper modules that it imports."""
-    sources = {module_name(path): path.read_text(encoding="utf-8") for path in HELPERS}
-    return {name: imports_of(text) & set(sources) - {name} for name, text in sources.items()}
+    imports = {
+        module_name(path): imports_of(path.read_text(encoding="utf-8"), package_of(path))
+        for path in HELPERS
+        if path != ROOT / "helpers/__init__.py"  # whose faces are those of the installed package
+    }
+    return {name: found & set(imports) - {name} for name, found in imports.items()}
 
 
 def on_circles(graph: dict[str, set[str]]) -> set[str]:

@@ -6,7 +6,7 @@ import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from helpers.importance_weights import (
+from helpers.exact.importance_weights import (
     code_grid,
     importance_weighted_bound,
     log_evidence_on_grid,

@@ -5,8 +5,8 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from helpers.indexed_noise import image_axis, noise_of_draws, noise_of_images
-from helpers.noise import Draw
+from helpers.draws.indexed_noise import image_axis, noise_of_draws, noise_of_images
+from helpers.draws.noise import Draw
 
 SIGNS = Draw("integer", (96, 5), tf.int64)
 NORMAL = Draw("normal", (2, 96, 7), tf.float32)

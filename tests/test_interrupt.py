@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from helpers.interrupt import deferred_interrupt
+from helpers.training.interrupt import deferred_interrupt
 
 
 def test_without_an_interrupt_nothing_is_heard():

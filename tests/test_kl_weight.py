@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from helpers.kl_weight import measured_kl_weight
-from helpers.networks import bayesian_network
+from helpers.losses.measured_weight import measured_kl_weight
+from helpers.networks.dense import bayesian_network
 
 RATE = 0.05
 

@@ -11,9 +11,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.layer_losses import COLUMNS, bayesian_layers, loss_entries, losses_by_layer
-from helpers.networks import bayesian_network, plain_network
-from helpers.posteriors import gaussian_posterior, point_posterior
+from helpers.losses import losses_by_layer
+from helpers.losses.by_layer import COLUMNS, bayesian_layers, loss_entries
+from helpers.networks.dense import bayesian_network, plain_network
+from helpers.networks.posteriors import gaussian_posterior, point_posterior
 
 tfd, tfl = tfp.distributions, tfp.layers
 L = tf_keras.layers

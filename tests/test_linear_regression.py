@@ -6,7 +6,7 @@ import scipy.integrate
 import scipy.optimize
 import scipy.stats
 
-from helpers.linear_regression import (
+from helpers.exact.linear_regression import (
     FactorisedGaussian,
     best_factorised_gaussian,
     exact_posterior,

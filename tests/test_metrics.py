@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from helpers.metrics import check_probabilities, entropy_parts, predictive_metrics
+from helpers.prediction.metrics import check_probabilities, entropy_parts, predictive_metrics
 
 RNG = np.random.default_rng(4)
 PROBABILITIES = RNG.dirichlet([0.5, 0.7, 0.4], size=400)

@@ -5,8 +5,8 @@ import pytest
 import scipy.stats
 import tensorflow_probability as tfp
 
-from helpers.gaussian_kl import gaussian_kl, kl_by_quadrature, log_normal_density
-from helpers.monte_carlo_kl import monte_carlo_kl
+from helpers.losses.gaussian_kl import gaussian_kl, kl_by_quadrature, log_normal_density
+from helpers.losses.monte_carlo_kl import monte_carlo_kl
 
 tfd = tfp.distributions
 MEAN = np.array([0.3, -1.0, 0.0, 0.8, 0.1])

@@ -5,7 +5,7 @@ import pytest
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.networks import bayesian_network, plain_network
+from helpers.networks.dense import bayesian_network, plain_network
 
 IMAGES = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
 

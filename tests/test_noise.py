@@ -6,7 +6,7 @@ import scipy.special
 import scipy.stats
 import tensorflow as tf
 
-from helpers.noise import Draw, draw_all, draw_one, normal_from_bits
+from helpers.draws.noise import Draw, draw_all, draw_one, normal_from_bits
 
 MILLION = 10**6
 WAYS = ("plain", "XLA")

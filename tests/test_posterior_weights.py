@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tf_keras
 
-from helpers.layer_losses import losses_by_layer
-from helpers.networks import bayesian_network
-from helpers.posterior_weights import posterior_weights
+from helpers.losses import losses_by_layer
+from helpers.losses.posterior_weights import posterior_weights
+from helpers.networks.dense import bayesian_network
 
 IMAGES = np.linspace(0, 1, 2 * 7, dtype=np.float32).reshape(2, 7)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow_probability as tfp
 
-from helpers.posteriors import gaussian_posterior, point_posterior
+from helpers.networks.posteriors import gaussian_posterior, point_posterior
 
 tfd = tfp.distributions
 

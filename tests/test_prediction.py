@@ -10,8 +10,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.layer_losses import losses_by_layer
-from helpers.networks import bayesian_network, plain_network
+from helpers.losses import losses_by_layer
+from helpers.networks.dense import bayesian_network, plain_network
 from helpers.prediction import predict_by_draws
 
 # One worker for the file: its fixtures are drawn once.

@@ -6,9 +6,9 @@ import scipy.special
 import tensorflow as tf
 import tf_keras
 
-from helpers.networks import bayesian_network, plain_network
-from helpers.prediction_chunks import compile_pieces, fit_pieces, numbers_of_images
-from helpers.replay import describe_draw, random_operations
+from helpers.draws.replay import describe_draw, random_operations
+from helpers.networks.dense import bayesian_network, plain_network
+from helpers.prediction.chunks import compile_pieces, fit_pieces, numbers_of_images
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers.networks import bayesian_network, plain_network
-from helpers.pruning import prune, signal_to_noise
+from helpers.losses.pruning import prune, signal_to_noise
+from helpers.networks.dense import bayesian_network, plain_network
 
 WIDTHS, NUM_FEATURES = [7, 3], 5
 NUM_WEIGHTS = NUM_FEATURES * 7 + 7 * 3

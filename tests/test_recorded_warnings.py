@@ -7,7 +7,7 @@ import pytest
 from absl import logging as absl_logging
 
 import helpers  # noqa: F401  (importing it silences one warning)
-from helpers.errors import recorded_warnings
+from helpers.page.errors import recorded_warnings
 
 
 def test_both_kinds_are_collected_once_each(capsys):

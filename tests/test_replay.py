@@ -8,18 +8,18 @@ import tf_keras
 from step_by_hand import gaussian_kl, nll_of, softplus, step_by_hand, weights_of
 from tensorflow_probability.python.internal import samplers
 
-from helpers.elbo import negative_log_likelihood
-from helpers.networks import bayesian_network
-from helpers.posteriors import gaussian_posterior
-from helpers.replay import (
+from helpers.draws.replay import (
     describe_draw,
     random_operations,
     replay,
     trace,
     unrepeatable_operations,
 )
+from helpers.networks.dense import bayesian_network
+from helpers.networks.posteriors import gaussian_posterior
 from helpers.training import train_by_elbo
-from helpers.training_steps import trace_step
+from helpers.training.elbo import negative_log_likelihood
+from helpers.training.steps import trace_step
 
 tfd = tfp.distributions
 RNG = np.random.default_rng(1)
@@ -445,7 +445,7 @@ def test_such_a_network_trains_but_not_into_a_folder(tmp_path):
 
 
 def test_xla_is_not_chosen_for_such_a_network_however_long_the_training(monkeypatch):
-    monkeypatch.setattr("helpers.training.UPDATES_THAT_PAY", 0.0)
+    monkeypatch.setattr("helpers.training.train.UPDATES_THAT_PAY", 0.0)
     options = {"num_epochs": 1, "batch_size": 4, "progress": False}
     assert len(train_by_elbo(gamma_network(), IMAGES, LABELS, **options)) == 2
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers.fresh_process import run_programs
-from helpers.replay import trace
-from helpers.replicas import take_part
+from helpers.draws.replay import trace
+from helpers.page.fresh_process import run_programs
+from helpers.training.devices import take_part
 
 PROGRAM = """
 import runpy, sys

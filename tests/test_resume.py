@@ -21,9 +21,9 @@ import yaml
 from test_checkpoint import files_may_not_grow_beyond
 from train_into_folder import IMAGES, LABELS, train_and_keep
 
-import helpers.autosave
-from helpers.checkpoint import load_checkpoint, lock_folder
-from helpers.networks import bayesian_network
+import helpers.saving.autosave
+from helpers.networks.dense import bayesian_network
+from helpers.saving.checkpoint import load_checkpoint, lock_folder
 from helpers.training import train_by_elbo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -274,8 +274,9 @@ def test_between_two_saves_lies_no_more_than_the_interval(tmp_path, monkeypatch)
             return self.now
 
     clock, saves = Clock(), []
-    monkeypatch.setattr(helpers.autosave, "time", clock)
-    monkeypatch.setattr(helpers.autosave, "save_checkpoint", lambda *_: saves.append(clock.now))
+    monkeypatch.setattr(helpers.saving.autosave, "time", clock)
+    save = lambda *_: saves.append(clock.now)  # noqa: E731
+    monkeypatch.setattr(helpers.saving.autosave, "save_checkpoint", save)
     train(tmp_path, num_epochs=12, save_every=5.0)  # at least 24 calls, each looking once
     pauses = np.diff([0.0, *saves])
     assert len(pauses) >= 4
@@ -322,7 +323,7 @@ def test_more_epochs_do_not_change_the_compiler_of_a_saved_training(tmp_path, mo
         return train_by_elbo(neural_net, IMAGES, LABELS, **steps), neural_net.count_params()
 
     _, num_weights = train(1, folder=tmp_path)
-    monkeypatch.setattr("helpers.training.UPDATES_THAT_PAY", num_weights * 6)
+    monkeypatch.setattr("helpers.training.train.UPDATES_THAT_PAY", num_weights * 6)
     resumed, _ = train(3, folder=tmp_path, resume=True)
     whole, _ = train(3, jit_compile=False)
     pd.testing.assert_frame_equal(resumed, whole)

@@ -10,9 +10,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from helpers.networks import bayesian_network
-from helpers.same_run import check_same_run, describe_run, training_variables
+from helpers.networks.dense import bayesian_network
+from helpers.saving.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from helpers.saving.same_run import check_same_run, describe_run, training_variables
 
 RNG = np.random.default_rng(1)
 IMAGES = RNG.normal(size=(17, 5)).astype(np.float32)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.calibration import reliability_table
 from helpers.figures.predictions import (
     plot_doubtful_digits,
     plot_number_of_draws,
@@ -15,6 +14,7 @@ from helpers.figures.predictions import (
     plot_rotation,
 )
 from helpers.figures.training import plot_posterior_weights, plot_training_terms
+from helpers.prediction.calibration import reliability_table
 
 NUM_CLASSES = 10
 

@@ -6,10 +6,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.networks import bayesian_network
-from helpers.posteriors import gaussian_posterior
+from helpers.networks.dense import bayesian_network
+from helpers.networks.posteriors import gaussian_posterior
 from helpers.training import train_by_elbo
-from helpers.training_guard import check_finite, check_not_diverging
+from helpers.training.guard import check_finite, check_not_diverging
 
 RNG = np.random.default_rng(1)
 IMAGES = RNG.normal(size=(17, 5)).astype(np.float32)

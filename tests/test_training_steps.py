@@ -9,11 +9,11 @@ import tensorflow_probability as tfp
 import tf_keras
 from step_by_hand import gaussian_kl, softplus, step_by_hand, weights_of
 
-import helpers.training_steps
-from helpers.networks import bayesian_network
-from helpers.noise import draw_all, draw_one
-from helpers.replay import describe_draw, random_operations
-from helpers.training_steps import StepOptions, compile_steps, trace_step
+import helpers.training.steps
+from helpers.draws.noise import draw_all, draw_one
+from helpers.draws.replay import describe_draw, random_operations
+from helpers.networks.dense import bayesian_network
+from helpers.training.steps import StepOptions, compile_steps, trace_step
 
 RNG = np.random.default_rng(1)
 IMAGES = RNG.normal(size=(17, 5)).astype(np.float32)
@@ -132,13 +132,13 @@ def test_a_step_for_batches_of_any_size_is_that_for_each_size(kind):
 
 @pytest.mark.parametrize(("kind", "kept"), [(KINDS[0], ()), (KINDS[1], ("Softplus",))])
 def test_scales_are_kept_where_a_kernel_has_one_product(monkeypatch, kind, kept):
-    replay, keeps = helpers.training_steps.replay, []
+    replay, keeps = helpers.training.steps.replay, []
 
     def watched(*arguments):
         keeps.append(arguments[-1])
         return replay(*arguments)
 
-    monkeypatch.setattr(helpers.training_steps, "replay", watched)
+    monkeypatch.setattr(helpers.training.steps, "replay", watched)
     compiled(network(kind), SGD(RATE), StepOptions(jit_compile=True))
     assert keeps == [kept]
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.posteriors import gaussian_posterior, point_posterior
-from helpers.vae import (
+from helpers.networks.posteriors import gaussian_posterior, point_posterior
+from helpers.networks.vae import (
     binomial_log_likelihood,
     binomial_log_likelihood_of_pairs,
     binomial_vae,

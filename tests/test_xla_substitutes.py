@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers.replay import replay, trace
-from helpers.xla_substitutes import SUBSTITUTES, softplus
+from helpers.draws.replay import replay, trace
+from helpers.draws.xla_substitutes import SUBSTITUTES, softplus
 
 LARGEST, SMALLEST = np.finfo(np.float32).max, np.finfo(np.float32).tiny
 MAGNITUDES = np.geomspace(SMALLEST, LARGEST, 20_001)

@@ -8,8 +8,8 @@ import sys
 
 import numpy as np
 
-import helpers.autosave
-from helpers.networks import bayesian_network
+import helpers.saving.autosave
+from helpers.networks.dense import bayesian_network
 from helpers.training import train_by_elbo
 
 RNG = np.random.default_rng(1)
@@ -25,14 +25,14 @@ def tell(event, number=0):
 
 def announce_saving():
     """Print the step before and after each save, so that a witness outlives the process."""
-    save = helpers.autosave.save_checkpoint
+    save = helpers.saving.autosave.save_checkpoint
 
     def announced(folder, checkpoint):
         tell("saving", checkpoint.step)
         save(folder, checkpoint)
         tell("saved", checkpoint.step)
 
-    helpers.autosave.save_checkpoint = announced
+    helpers.saving.autosave.save_checkpoint = announced
 
 
 def train_and_keep(folder, result, num_epochs, save_every, progress=True):

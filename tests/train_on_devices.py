@@ -17,9 +17,9 @@ tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfigur
 import tensorflow_probability as tfp  # noqa: E402
 import tf_keras  # noqa: E402
 
-from helpers.errors import error_message  # noqa: E402
-from helpers.kl_weight import measured_kl_weight  # noqa: E402
-from helpers.networks import bayesian_network  # noqa: E402
+from helpers.losses.measured_weight import measured_kl_weight  # noqa: E402
+from helpers.networks.dense import bayesian_network  # noqa: E402
+from helpers.page.errors import error_message  # noqa: E402
 from helpers.training import train_by_elbo  # noqa: E402
 
 RNG = np.random.default_rng(1)

@@ -17,9 +17,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.errors import error_message, recorded_warnings
-from helpers.fresh_process import run_programs
-from helpers.posteriors import gaussian_posterior, point_posterior
+from helpers.networks.posteriors import gaussian_posterior, point_posterior
+from helpers.page.errors import error_message, recorded_warnings
+from helpers.page.fresh_process import run_programs
 
 tfd, tfl = tfp.distributions, tfp.layers
 Check = Callable[[], None]

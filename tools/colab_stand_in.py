@@ -143,5 +143,5 @@ def refuse_reachable_helpers(
     if found.returncode == 0:
         raise BookError(
             "helpers can be imported here before a chapter fetches them: a chapter that forgets "
-            f"to would pass. Run: {kernel.python} -m pip uninstall tfp-losses-helpers"
+            f"to would pass. Run: {kernel.python} -m pip uninstall tfp-losses"
         )

@@ -1,10 +1,10 @@
 """Which helpers a chapter can reach: what its stored outputs depend on, and no more.
 
-A chapter imports helpers by name, helpers import each other by name, and programs that a chapter
-starts stand in it as strings. So the imports and strings of the code name every module that can be
-loaded. Wherever that cannot be told (a module that is imported by a computed name, a file that is
-read from beside the code, the package as a whole, a name that no file has), all of `helpers/`
-counts, data files included.
+A chapter imports helpers by name, helpers import each other by relative names, and programs that a
+chapter starts stand in it as strings. So the imports and strings of the code name every module that
+can be loaded. Wherever that cannot be told (a module that is imported by a computed name, a file
+that is read from beside the code, the package as a whole, a name that no file has), all of
+`helpers/` counts, data files included.
 """
 
 from __future__ import annotations
@@ -73,14 +73,16 @@ class Modules:
     def mentioned_in(self, module: str) -> set[str]:
         """The modules that a module itself names."""
         if module not in self.known:
-            texts = [self.contents[path].decode() for path in self.files[module]]
-            self.known[module] = set().union(*map(self.mentioned, texts))
+            self.known[module] = set()
+            for path in self.files[module]:
+                package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+                self.known[module] |= self.mentioned(self.contents[path].decode(), package)
         return self.known[module]
 
-    def mentioned(self, source: str) -> set[str]:
-        """The modules that code itself names in imports and strings."""
+    def mentioned(self, source: str, package: str = "") -> set[str]:
+        """The modules that code itself names in imports and strings; `package` is where it lies."""
         found: set[str] = set()
-        for kind, text in _words(ast.parse(source)):
+        for kind, text in _words(ast.parse(source), package):
             if BEYOND_NAMES.search(text):
                 return {EVERYTHING}
             for name in MENTION.findall(text):
@@ -95,14 +97,14 @@ class Modules:
         return sorted(path for name in names for path in self.files[name])
 
 
-def _words(tree: ast.AST) -> Iterator[tuple[str, str]]:
+def _words(tree: ast.AST, package: str) -> Iterator[tuple[str, str]]:
     """Yield what can name a module: imports, strings that are no docstrings, and names."""
     docstrings = set(_docstrings(tree))
-    for node in ast.walk(tree):
+    for node in _executed(tree):
         if isinstance(node, ast.Import):
             yield from (("import", alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from _from(node)
+            yield from _from(node, package)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             if id(node) not in docstrings:
                 yield "string", PROSE.sub("", node.value)
@@ -111,13 +113,28 @@ def _words(tree: ast.AST) -> Iterator[tuple[str, str]]:
             yield "name", "" if name == PACKAGE else name  # its import was looked at
 
 
-def _from(node: ast.ImportFrom) -> Iterator[tuple[str, str]]:
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes but those below `if __name__ == "another name than here"`."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test).startswith("__name__ == "):
+            waiting += node.orelse
+        else:
+            yield node
+            waiting += ast.iter_child_nodes(node)
+
+
+def _from(node: ast.ImportFrom, package: str) -> Iterator[tuple[str, str]]:
     """Yield what `from a import b` may load: a, and a.b if that is a module."""
-    if node.level or "*" in {alias.name for alias in node.names}:
-        yield "import", PACKAGE  # relative, or whatever the package likes: everything
+    if (node.level and not package) or "*" in {alias.name for alias in node.names}:
+        yield "import", PACKAGE  # from nobody knows where, or whatever it likes: everything
         return
-    yield "import", node.module or ""
-    yield from (("from", f"{node.module}.{alias.name}") for alias in node.names)
+    parts = package.split(".")
+    base = parts[: len(parts) - node.level + 1] if node.level else []
+    module = ".".join([*base, *filter(None, [node.module])])
+    yield "import", module
+    yield from (("from", f"{module}.{alias.name}") for alias in node.names)
 
 
 def _docstrings(tree: ast.AST) -> Iterator[int]:

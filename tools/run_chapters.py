@@ -6,6 +6,7 @@ helpers, which its first cell must fetch. Outputs that are in order go to the ca
 
 --colab FOLDER executes them in an environment made by tools/colab_environment.py, in Colab's own
 kernel and twice in it, with widgets and logs as there; such outputs are checked, and not stored.
+--claims asks only whether all cells run, on libraries that are ahead of Colab's, say.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Job:
     """What is asked for: how many at a time, with which seed, into which cache.
 
     `in_step` says that the notebooks have just been compared with their chapters, `kernel` where
-    they run; what another seed or another kernel gives is not stored.
+    they run; what another seed or another kernel gives is not stored, nor what was not looked at
+    (`claims_only`).
     """
 
     jobs: int
@@ -66,11 +68,12 @@ class Job:
     seed: int | None = None
     in_step: bool = False
     kernel: Kernel = STAND_IN
+    claims_only: bool = False
 
     @property
     def stores(self) -> bool:
         """Whether the outputs are those of the pages."""
-        return self.seed is None and not self.kernel.faithful
+        return self.seed is None and not (self.kernel.faithful or self.claims_only)
 
 
 def match(
@@ -229,7 +232,8 @@ def run_with_origin(
         origin, home = make_origin(book, place / "origin"), place / "home"
         refuse_reachable_helpers(environment(book, origin, home, job.kernel), home, job.kernel)
         passes = 2 if job.kernel.faithful else 1
-        setting = Setting(book, origin, References(book).leads, job.kernel, passes)
+        leads = References(book).leads
+        setting = Setting(book, origin, leads, job.kernel, passes, job.claims_only)
         return asyncio.run(run_all(setting, paths, job, cache))
 
 
@@ -276,6 +280,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--again", action="store_true", help="execute into a second cache")
     parser.add_argument("--seed", type=int, help="try another seed, store nothing")
     parser.add_argument("--colab", type=pathlib.Path, help="an environment of Colab's packages")
+    parser.add_argument("--claims", action="store_true", help="do all cells run? store nothing")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the book's folder")
     return parser.parse_args(arguments)
 
@@ -285,7 +290,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = read_options(arguments)
     try:
         kernel = faithful_kernel(options.colab) if options.colab else STAND_IN
-        job = Job(max(1, options.jobs), options.again, options.seed, kernel=kernel)
+        how = {"kernel": kernel, "claims_only": options.claims}
+        job = Job(max(1, options.jobs), options.again, options.seed, **how)
         return min(1, run_chapters(read_book(options.root), options.names, job))
     except BookError as error:
         print(error, file=sys.stderr)

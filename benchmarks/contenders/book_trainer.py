@@ -1,4 +1,4 @@
-"""The book's trainer, ``helpers.training``, on ``DenseFlipout`` layers."""
+"""The book's trainer, ``helpers.training.train``, on ``DenseFlipout`` layers."""
 
 from benchmarks.book_training import prepare_trainer
 from benchmarks.work import Images, Labels, Run, Work

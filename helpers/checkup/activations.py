@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from helpers.checkup.case import Case
-from helpers.checkup.objective import evaluate
-from helpers.checkup.report import Finding
+from .case import Case
+from .objective import evaluate
+from .report import Finding
 
 tfd, tfpl = tfp.distributions, tfp.layers
 DRAWS = 256

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from helpers.checkup.batch import Batch
-from helpers.checkup.data_term import DataTerm
-from helpers.checkup.kl_weight import KLWeight
-from helpers.checkup.objective import Evaluation, Objective
-from helpers.checkup.posteriors import Posterior
+from .batch import Batch
+from .data_term import DataTerm
+from .kl_weight import KLWeight
+from .objective import Evaluation, Objective
+from .posteriors import Posterior
 
 
 @dataclass(frozen=True)

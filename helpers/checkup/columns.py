@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from helpers.checkup.case import Case
-from helpers.checkup.report import Finding
+from .case import Case
+from .report import Finding
 
 SUMMED = ("distribution", "Bernoulli", "Bernoulli of probabilities")
 

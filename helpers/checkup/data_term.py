@@ -10,9 +10,9 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from helpers.checkup.batch import Batch
-from helpers.checkup.objective import Objective, evaluate
-from helpers.checkup.state import use_seed
+from .batch import Batch
+from .objective import Objective, evaluate
+from .state import use_seed
 
 tfd = tfp.distributions
 Array = npt.NDArray[np.float64]

@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from helpers.checkup.case import Case
-from helpers.checkup.kl_weight import KLWeight
-from helpers.checkup.posteriors import Posterior
-from helpers.checkup.report import Finding
+from .case import Case
+from .kl_weight import KLWeight
+from .posteriors import Posterior
+from .report import Finding
 
 tfd = tfp.distributions
 DRAWS = 50

@@ -3,31 +3,31 @@
 from collections.abc import Callable
 from typing import Any
 
-from helpers.checkup.activations import check_activation_kls
-from helpers.checkup.case import Case, Patient
-from helpers.checkup.columns import check_columns
-from helpers.checkup.data_term import measure_data_term
-from helpers.checkup.entries import check_monte_carlo, check_trainable_priors
-from helpers.checkup.failures import not_checked
-from helpers.checkup.gradients import check_frozen, check_scale_gradients, check_steps
-from helpers.checkup.guests import check_regularisers
-from helpers.checkup.kl_verdict import check_shapes_and_weights
-from helpers.checkup.kl_weight import (
+from .activations import check_activation_kls
+from .case import Case, Patient
+from .columns import check_columns
+from .data_term import measure_data_term
+from .entries import check_monte_carlo, check_trainable_priors
+from .failures import not_checked
+from .gradients import check_frozen, check_scale_gradients, check_steps
+from .guests import check_regularisers
+from .kl_verdict import check_shapes_and_weights
+from .kl_weight import (
     differs_from_traced,
     differs_when_compiled,
     lags_behind,
     measure_kl_weights,
     weight_variable,
 )
-from helpers.checkup.learning_rate import check_learning_rate
-from helpers.checkup.likelihood import check_likelihood
-from helpers.checkup.objective import evaluate
-from helpers.checkup.posteriors import find_posteriors
-from helpers.checkup.report import Finding
-from helpers.checkup.small_scales import SmallScale, small_scales
-from helpers.checkup.spread import check_spread
-from helpers.checkup.starts import check_biases, check_twins
-from helpers.checkup.state import untouched
+from .learning_rate import check_learning_rate
+from .likelihood import check_likelihood
+from .objective import evaluate
+from .posteriors import find_posteriors
+from .report import Finding
+from .small_scales import SmallScale, small_scales
+from .spread import check_spread
+from .starts import check_biases, check_twins
+from .state import untouched
 
 Check = Callable[[Case], list[Finding]]
 

@@ -2,7 +2,7 @@
 
 import re
 
-from helpers.checkup.report import Finding
+from .report import Finding
 
 CAUSES = (
     (

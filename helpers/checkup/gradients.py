@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from helpers.checkup.case import Case
-from helpers.checkup.objective import evaluate
-from helpers.checkup.posteriors import Posterior
-from helpers.checkup.report import Finding
-from helpers.checkup.state import snapshot
+from .case import Case
+from .objective import evaluate
+from .posteriors import Posterior
+from .report import Finding
+from .state import snapshot
 
 STEPS, SIZE = 2, 1e-3
 

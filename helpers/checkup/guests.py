@@ -5,10 +5,10 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from helpers.checkup.case import Case
-from helpers.checkup.gradients import scale_variables
-from helpers.checkup.report import Finding
-from helpers.checkup.watch import Added, watching
+from .case import Case
+from .gradients import scale_variables
+from .report import Finding
+from .watch import Added, watching
 
 CURE = "Scale inside kernel_divergence_fn, or add up the KLs by name (losses_by_layer)."
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import tf_keras
 
-from helpers.checkup.reachable import reachable
-from helpers.checkup.report import Finding
+from .reachable import reachable
+from .report import Finding
 
 
 def is_keras_3(network: Any) -> bool:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checkup.case import Case
-from helpers.checkup.columns import averaged_columns
-from helpers.checkup.entries import SHAPE_CURE, check_shapes, differing_shapes
-from helpers.checkup.gradients import reaches_outputs, scale_variables
-from helpers.checkup.kl_weight import KLWeight
-from helpers.checkup.mean_of_losses import averages_losses
-from helpers.checkup.report import Finding, Sureness, Verdict
+from .case import Case
+from .columns import averaged_columns
+from .entries import SHAPE_CURE, check_shapes, differing_shapes
+from .gradients import reaches_outputs, scale_variables
+from .kl_weight import KLWeight
+from .mean_of_losses import averages_losses
+from .report import Finding, Sureness, Verdict
 
 SAME = 3e-3  # factors that differ by less are the same
 TEMPERATURES = (0.25, *(m * 10.0**e for e in (-1, -2, -3, -4) for m in (5, 2, 1)))

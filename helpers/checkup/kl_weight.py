@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from helpers.checkup.batch import Batch
-from helpers.checkup.objective import Evaluation, Objective, evaluate
-from helpers.checkup.posteriors import Posterior
-from helpers.checkup.reachable import reachable
-from helpers.checkup.small_scales import SmallScale, small_scales
-from helpers.checkup.traced import traced_loss, traced_rows
+from .batch import Batch
+from .objective import Evaluation, Objective, evaluate
+from .posteriors import Posterior
+from .reachable import reachable
+from .small_scales import SmallScale, small_scales
+from .traced import traced_loss, traced_rows
 
 SEEDS = (1, 2)
 MOST_SCALARS = 4

@@ -10,9 +10,9 @@ from typing import Any
 
 import tf_keras
 
-from helpers.checkup.case import Case
-from helpers.checkup.reachable import reachable
-from helpers.checkup.report import Finding, Sureness, Verdict
+from .case import Case
+from .reachable import reachable
+from .report import Finding, Sureness, Verdict
 
 
 def check_learning_rate(case: Case) -> list[Finding]:

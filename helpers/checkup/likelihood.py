@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from helpers.checkup.case import Case
-from helpers.checkup.report import Finding, Sureness, Verdict
+from .case import Case
+from .report import Finding, Sureness, Verdict
 
 SQUARED = {"mse", "mean_squared_error", "meansquarederror", "root_mean_squared_error"}
 ABSOLUTE = {

@@ -4,8 +4,8 @@ from unittest import mock
 
 import tensorflow as tf
 
-from helpers.checkup.case import Case
-from helpers.checkup.objective import Evaluation, evaluate
+from .case import Case
+from .objective import Evaluation, evaluate
 
 
 def averages_losses(case: Case) -> bool:

@@ -9,9 +9,9 @@ import tensorflow as tf
 import tf_keras
 from tf_keras.src.engine import compile_utils
 
-from helpers.checkup.batch import Batch
-from helpers.checkup.state import use_seed
-from helpers.checkup.watch import Watch, watching
+from .batch import Batch
+from .state import use_seed
+from .watch import Watch, watching
 
 Kind = Literal["fit", "step", "data term", "own", "losses"]
 Convention = Callable[[Any, Batch], tuple[Any, ...]]

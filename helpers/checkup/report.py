@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from helpers.checkup.links import link_to
+from .links import link_to
 
 Verdict = Literal["wrong", "look", "right"]
 Sureness = Literal["measured", "likely", "possible"]

@@ -5,14 +5,14 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from helpers.checkup.batch import Batch, count_rows, take_batch
-from helpers.checkup.case import Patient
-from helpers.checkup.examine import examine
-from helpers.checkup.failures import cannot_run
-from helpers.checkup.keras_version import check_keras_3, is_keras_3
-from helpers.checkup.objective import evaluate, understand
-from helpers.checkup.report import Report
-from helpers.checkup.state import quiet, untouched, use_seed
+from .batch import Batch, count_rows, take_batch
+from .case import Patient
+from .examine import examine
+from .failures import cannot_run
+from .keras_version import check_keras_3, is_keras_3
+from .objective import evaluate, understand
+from .report import Report
+from .state import quiet, untouched, use_seed
 
 
 def checkup(

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checkup.posteriors import Posterior
-from helpers.checkup.state import snapshot
+from .posteriors import Posterior
+from .state import snapshot
 
 # Values for the untransformed scale: enough for softplus and exp, for exp(ρ/2), for softplus(ρ/100)
 # and for a scale that is a variable as it stands.

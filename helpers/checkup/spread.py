@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.checkup.case import Case
-from helpers.checkup.posteriors import Posterior
-from helpers.checkup.reachable import reachable
-from helpers.checkup.report import Finding, Verdict
+from .case import Case
+from .posteriors import Posterior
+from .reachable import reachable
+from .report import Finding, Verdict
 
 tfd = tfp.distributions
 COLLAPSED = 2e-3  # nats per weight

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from helpers.checkup.case import Case
-from helpers.checkup.posteriors import Posterior
-from helpers.checkup.report import Finding
+from .case import Case
+from .posteriors import Posterior
+from .report import Finding
 
 FEWEST = 4
 

@@ -14,7 +14,7 @@ from tensorflow.python.eager import context as eager_context
 from tensorflow.python.ops import stateful_random_ops
 from tf_keras.src import backend
 
-from helpers.checkup.reachable import reachable
+from .reachable import reachable
 
 Undo = Callable[[], None]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from helpers.checkup.batch import Batch
+from .batch import Batch
 
 
 def traced_loss(network: Any, batch: Batch) -> float | None:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import seaborn as sns
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from .style import COLOURS, DescribedFigure, new_figure
 
 Array = npt.NDArray[np.float64]
 _PALETTE = sns.color_palette("colorblind", 10).as_hex()

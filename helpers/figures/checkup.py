@@ -3,7 +3,7 @@
 import matplotlib.ticker
 import pandas as pd
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from .style import COLOURS, DescribedFigure, new_figure
 
 MARKERS = ("o", "s", "^", "D", "v")
 

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from .style import COLOURS, DescribedFigure, new_figure
 
 PARTS = (
     # column, bar (0: what is computed, 1: what it means), label, colour
@@ -129,7 +129,7 @@ def plot_falling_loss(history: pd.DataFrame, num_classes: int) -> DescribedFigur
     Parameters
     ----------
     history
-        The table of :func:`helpers.training.train_by_elbo`.
+        The table of :func:`helpers.training.train.train_by_elbo`.
     num_classes
         C; guessing costs log C nats per example, drawn as a line.
     """

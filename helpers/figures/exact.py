@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
-from helpers.linear_regression import FactorisedGaussian, GaussianWeights
+from ..exact.linear_regression import FactorisedGaussian, GaussianWeights
+from .style import COLOURS, DescribedFigure, new_figure
 
 Array = npt.NDArray[np.float64]
 EXACT = "0.45"

@@ -6,8 +6,8 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.stats
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
-from helpers.gaussian_kl import gaussian_kl
+from ..losses.gaussian_kl import gaussian_kl
+from .style import COLOURS, DescribedFigure, new_figure
 
 PARTS = {"mean": "½μ², the L2 part", "scale": "½σ² − log σ − ½, the scale part"}
 

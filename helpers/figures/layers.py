@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from .style import COLOURS, DescribedFigure, new_figure
 
 
 def plot_nats_per_layer(before: pd.DataFrame, after: pd.DataFrame) -> DescribedFigure:
@@ -20,7 +20,7 @@ def plot_nats_per_layer(before: pd.DataFrame, after: pd.DataFrame) -> DescribedF
     Parameters
     ----------
     before, after
-        Tables of :func:`helpers.layer_losses.losses_by_layer` for the same network.
+        Tables of :func:`helpers.losses.by_layer.losses_by_layer` for the same network.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from .style import COLOURS, DescribedFigure, new_figure
 
 NARROW = 5.6  # inches, so that the letters stay legible on a phone
 

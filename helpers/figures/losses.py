@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import tf_keras
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
-from helpers.gaussian_kl import gaussian_kl_terms
-from helpers.layer_losses import bayesian_layers
+from ..losses.by_layer import bayesian_layers
+from ..losses.gaussian_kl import gaussian_kl_terms
+from .style import COLOURS, DescribedFigure, new_figure
 
 
 def plot_losses_by_hand(neural_net: tf_keras.Model) -> DescribedFigure:

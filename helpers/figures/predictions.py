@@ -10,7 +10,7 @@ import scipy.stats
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from .style import COLOURS, DescribedFigure, new_figure
 
 Array = npt.NDArray[np.float64]
 LOOKS = {
@@ -66,7 +66,7 @@ def plot_reliability(tables: Mapping[str, pd.DataFrame]) -> DescribedFigure:
     ----------
     tables
         Name of the network (a key of ``LOOKS``) ↦ its table of
-        :func:`helpers.calibration.reliability_table`.
+        :func:`helpers.prediction.calibration.reliability_table`.
     """
     figure, axes = new_figure(
         2, len(tables), height=4.4, sharex=True, sharey="row", gridspec_kw={"height_ratios": [2, 1]}

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from .style import COLOURS, DescribedFigure, new_figure
 
 Array = npt.NDArray[np.float64]
 NARROW = 5.6  # inches, so that the letters stay legible on a phone

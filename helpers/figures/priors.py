@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow_probability as tfp
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from .style import COLOURS, DescribedFigure, new_figure
 
 Array = npt.NDArray[np.float64]
 

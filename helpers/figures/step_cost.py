@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from helpers.benchmark_results import QUESTION, BenchmarkResults, Setting, cost_table, rounds_table
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from ..page.benchmark_results import QUESTION, BenchmarkResults, Setting, cost_table, rounds_table
+from .style import COLOURS, DescribedFigure, new_figure
 
 _KINDS = {  # colour, marker and words of each kind of contender
     "book": (COLOURS["by_hand"], "D", "the book's trainer"),
@@ -26,7 +26,7 @@ def plot_step_cost(
     Parameters
     ----------
     results
-        As :func:`helpers.benchmark_results.read_results` gives them.
+        As :func:`helpers.page.benchmark_results.read_results` gives them.
     setting
         The network, batch and draws to show.
     contenders

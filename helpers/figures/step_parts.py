@@ -7,7 +7,7 @@ import matplotlib.ticker
 import numpy as np
 import pandas as pd
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from .style import COLOURS, DescribedFigure, new_figure
 
 # Colour and hatching of each column of the parts; colour and marker of each line of the growth.
 _COLUMNS = ((COLOURS["bayesian"], None), (COLOURS["by_hand"], "//"))

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
 
-from helpers.figures.style import COLOURS, DescribedFigure, new_figure
+from .style import COLOURS, DescribedFigure, new_figure
 
 
 def plot_training_terms(history: pd.DataFrame, num_examples: int) -> DescribedFigure:
@@ -13,7 +13,8 @@ def plot_training_terms(history: pd.DataFrame, num_examples: int) -> DescribedFi
     Parameters
     ----------
     history
-        The table of :func:`helpers.training.train_by_elbo`; its steps are averaged over each epoch.
+        The table of :func:`helpers.training.train.train_by_elbo`; its steps are averaged over each
+        epoch.
     num_examples
         N, by which the KL is divided in the left panel, so that both terms are per example.
     """
@@ -46,7 +47,7 @@ def plot_posterior_weights(before: pd.DataFrame, after: pd.DataFrame) -> Describ
     Parameters
     ----------
     before, after
-        Tables of :func:`helpers.posterior_weights.posterior_weights` of one network.
+        Tables of :func:`helpers.losses.posterior_weights.posterior_weights` of one network.
     """
     figure, axes = new_figure(1, 2, height=3.9, sharex=True, sharey=True)
     for axis, weights, label in zip(axes, (before, after), ("before", "after"), strict=True):

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tf_keras
 
-from helpers.elbo import negative_log_likelihood
-from helpers.fused_adam import apply_gradients
-from helpers.noise import Draw, draw_all, draw_one, is_coin
-from helpers.replay import Traced, describe_draw, random_operations, replay, trace
-from helpers.xla_substitutes import KEPT, SUBSTITUTES
+from ..draws.noise import Draw, draw_all, draw_one, is_coin
+from ..draws.replay import Traced, describe_draw, random_operations, replay, trace
+from ..draws.xla_substitutes import KEPT, SUBSTITUTES
+from .elbo import negative_log_likelihood
+from .fused_adam import apply_gradients
 
 # (images [steps, batch, …], labels [steps, batch], number of the first step)
 # ↦ history [steps, 1 + entries]
@@ -121,8 +121,8 @@ def trace_step(
 def noise_in_step(traced: Traced, seed: int, number: tf.Tensor) -> Callable[[int, Draw], tf.Tensor]:
     """Return (place among the random operations of a step, what it draws) ↦ the tensor.
 
-    For :func:`~helpers.replay.replay`; ``number`` is that of the draw of the weights. No two draws
-    of a training have the same number of their own.
+    For :func:`~helpers.draws.replay.replay`; ``number`` is that of the draw of the weights. No two
+    draws of a training have the same number of their own.
     """
     first = number * len(random_operations(traced))
     return lambda place, draw: draw_one(draw, tf.constant(seed, tf.int64), first + place)

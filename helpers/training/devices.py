@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from helpers.replay import Traced, describe_draw, random_operations, replay
-from helpers.training_steps import (
+from ..draws.replay import Traced, describe_draw, random_operations, replay
+from .steps import (
     Step,
     StepOptions,
     Steps,
@@ -26,7 +26,7 @@ def compile_steps_for_devices(
     optimizer: tf_keras.optimizers.Optimizer,
     options: StepOptions,
 ) -> Steps:
-    """Return :func:`~helpers.training_steps.compile_steps` for the devices of the network.
+    """Return :func:`~helpers.training.steps.compile_steps` for the devices of the network.
 
     Under a strategy with R > 1 replicas, each takes its part of every batch. A replica's mean over
     b of B examples counts b/B, and its KL, which is the KL of the whole network, 1/R: so the sum

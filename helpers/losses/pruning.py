@@ -5,8 +5,8 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from helpers.layer_losses import bayesian_layers
-from helpers.posterior_weights import posterior_weights
+from .by_layer import bayesian_layers
+from .posterior_weights import posterior_weights
 
 NO_NOISE = -14.0  # untransformed scale of a removed weight: σ = softplus(−14), below 10⁻⁶
 
@@ -23,13 +23,13 @@ def signal_to_noise(neural_net: tf_keras.layers.Layer) -> npt.NDArray[np.float64
     -------
     ndarray
         [weights], without a unit, in the order of
-        :func:`helpers.posterior_weights.posterior_weights`. Near 0 the sign of the weight is not
-        known; a weight at the prior N(0, 1) has 0.
+        :func:`helpers.losses.posterior_weights.posterior_weights`. Near 0 the sign of the weight is
+        not known; a weight at the prior N(0, 1) has 0.
 
     Raises
     ------
     TypeError, ValueError
-        As :func:`helpers.posterior_weights.posterior_weights`.
+        As :func:`helpers.losses.posterior_weights.posterior_weights`.
 
     References
     ----------

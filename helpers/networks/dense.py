@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.posteriors import gaussian_posterior, point_posterior
+from .posteriors import gaussian_posterior, point_posterior
 
 
 def bayesian_network(

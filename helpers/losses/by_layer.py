@@ -9,8 +9,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.gaussian_kl import gaussian_kl
-from helpers.validation import check_keras_version
+from ..model.checks import check_keras_version
+from .gaussian_kl import gaussian_kl
 
 tfd = tfp.distributions
 

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from helpers.prediction_chunks import compile_pieces, fit_pieces, probabilities
-from helpers.replay import trace
-from helpers.validation import check_images, check_keras_version
+from ..draws.replay import trace
+from ..model.checks import check_images, check_keras_version
+from .chunks import compile_pieces, fit_pieces, probabilities
 
 Array = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from helpers.noise import Draw, is_coin, numbers_from_bits
+from .noise import Draw, is_coin, numbers_from_bits
 
 IMAGES_PER_WORD = 32  # a block: its images share the words from which they take their coins
 _WORDS_PER_COUNT = 4  # the generator gives so many words at each step of its counter

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from helpers.noise import Draw, Shape
-from helpers.xla_substitutes import Substitute, Value
+from .noise import Draw, Shape
+from .xla_substitutes import Substitute, Value
 
 Traced = Any  # a ConcreteFunction of TensorFlow, which ships no types
 # A tensor for each random operation, or (its number, what it draws) ↦ the tensor

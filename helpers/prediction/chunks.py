@@ -11,9 +11,9 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from helpers.indexed_noise import IMAGES_PER_WORD, image_axis, noise_of_draws, noise_of_images
-from helpers.noise import Draw
-from helpers.replay import (
+from ..draws.indexed_noise import IMAGES_PER_WORD, image_axis, noise_of_draws, noise_of_images
+from ..draws.noise import Draw
+from ..draws.replay import (
     Traced,
     describe_draw,
     random_operations,
@@ -21,7 +21,7 @@ from helpers.replay import (
     trace,
     unrepeatable_operations,
 )
-from helpers.xla_substitutes import SUBSTITUTES
+from ..draws.xla_substitutes import SUBSTITUTES
 
 Array = npt.NDArray[np.float64]
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import tensorflow as tf
 import tqdm.auto
 
-from helpers.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from helpers.same_run import check_same_run
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .same_run import check_same_run
 
 Array = npt.NDArray[np.float64]
 
@@ -26,7 +26,7 @@ class Autosave:
     variables
         All that training changes.
     run
-        What :func:`~helpers.same_run.describe_run` says of it.
+        What :func:`~helpers.saving.same_run.describe_run` says of it.
     """
 
     def __init__(

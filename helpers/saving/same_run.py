@@ -10,8 +10,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from helpers.checkpoint import Checkpoint
-from helpers.noise import NOISE_VERSION
+from ..draws.noise import NOISE_VERSION
+from .checkpoint import Checkpoint
 
 ANEW = "start anew in another folder"
 # Each part of a run: how it is called, and how to make it as it was.

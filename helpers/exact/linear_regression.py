@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from helpers.gaussian_kl import gaussian_kl
+from ..losses.gaussian_kl import gaussian_kl
 
 Array = npt.NDArray[np.float64]
 LOG_2_PI = float(np.log(2.0 * np.pi))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-RESULTS = pathlib.Path(__file__).parent / "results" / "step_cost.json"
+RESULTS = pathlib.Path(__file__).parents[1] / "results" / "step_cost.json"
 FORMAT = 1
 KINDS = ("book", "tfp", "peer", "bound")
 

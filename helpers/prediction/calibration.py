@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from helpers.metrics import check_probabilities
-from helpers.validation import check_labels
+from ..model.checks import check_labels
+from .metrics import check_probabilities
 
 
 def reliability_table(

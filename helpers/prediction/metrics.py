@@ -7,7 +7,7 @@ import scipy.special
 import sklearn.metrics
 import tensorflow_probability as tfp
 
-from helpers.validation import check_labels
+from ..model.checks import check_labels
 
 Array = npt.NDArray[np.float64]
 
@@ -68,7 +68,8 @@ def entropy_parts(draws: npt.ArrayLike) -> pd.DataFrame:
     Parameters
     ----------
     draws
-        Probabilities [draws, examples, classes] of :func:`helpers.prediction.predict_by_draws`.
+        Probabilities [draws, examples, classes] of
+        :func:`helpers.prediction.predict.predict_by_draws`.
 
     Returns
     -------

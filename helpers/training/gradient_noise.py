@@ -9,7 +9,7 @@ import pandas as pd
 import tensorflow as tf
 import tf_keras
 
-from helpers.elbo import negative_log_likelihood
+from .elbo import negative_log_likelihood
 
 Array = npt.NDArray[np.float64]
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

@@ -16,18 +16,18 @@ import tensorflow as tf
 import tf_keras
 import tqdm.auto
 
-from helpers.autosave import Autosave
-from helpers.batches import BatchOrder
-from helpers.checkpoint import load_checkpoint, lock_folder
-from helpers.elbo import elbo
-from helpers.interrupt import deferred_interrupt
-from helpers.layer_losses import loss_entries
-from helpers.replay import has_loop, unrepeatable_operations
-from helpers.replicas import check_devices, compile_steps_for_devices
-from helpers.same_run import describe_run, training_variables
-from helpers.training_guard import check_finite, check_not_diverging
-from helpers.training_steps import Step, StepOptions, Steps, trace_step
-from helpers.validation import check_images, check_keras_version, check_labels, check_optimizer
+from ..draws.replay import has_loop, unrepeatable_operations
+from ..losses.by_layer import loss_entries
+from ..model.checks import check_images, check_keras_version, check_labels, check_optimizer
+from ..saving.autosave import Autosave
+from ..saving.checkpoint import load_checkpoint, lock_folder
+from ..saving.same_run import describe_run, training_variables
+from .batches import BatchOrder
+from .devices import check_devices, compile_steps_for_devices
+from .elbo import elbo
+from .guard import check_finite, check_not_diverging
+from .interrupt import deferred_interrupt
+from .steps import Step, StepOptions, Steps, trace_step
 
 Array = npt.NDArray[np.float64]
 Batch = tuple[tf.TensorSpec, tf.TensorSpec]  # of images and labels

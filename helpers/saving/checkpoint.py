@@ -50,11 +50,11 @@ class Checkpoint:
         Steps taken so far.
     variables
         Values of the network's variables, then of the optimizer's, as
-        :func:`~helpers.same_run.training_variables` lists them.
+        :func:`~helpers.saving.same_run.training_variables` lists them.
     rows
         History so far [steps, columns], float64.
     run
-        What :func:`~helpers.same_run.describe_run` returned for this run.
+        What :func:`~helpers.saving.same_run.describe_run` returned for this run.
     """
 
     step: int

@@ -3,8 +3,8 @@
 import pandas as pd
 import tf_keras
 
-from helpers.gaussian_kl import gaussian_kl
-from helpers.layer_losses import bayesian_layers
+from .by_layer import bayesian_layers
+from .gaussian_kl import gaussian_kl
 
 
 def posterior_weights(neural_net: tf_keras.layers.Layer) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""Engine room: random numbers as functions of a seed and a step."""

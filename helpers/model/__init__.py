@@ -1,0 +1,1 @@
+"""What a network must be to be examined, trained and asked for predictions."""

@@ -1,0 +1,1 @@
+"""Networks with TFP's layers, as the chapters build them."""

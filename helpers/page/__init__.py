@@ -1,0 +1,1 @@
+"""What a page needs to speak: sentences, checks of answers, errors, other processes."""

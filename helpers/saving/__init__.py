@@ -1,0 +1,1 @@
+"""Engine room: a training that saves itself, and goes on where it was."""
