@@ -16,10 +16,12 @@ export FORCE PORT TWICE
 # make release VERSION=1.2.0 publishes that version.
 VERSION ?=
 # What the shell of the caller may hold must not reach the book's own environment.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH VIRTUAL_ENV
 export PYTHONUTF8 := 1
 
 RUN := .venv/bin/python
+# python -m tools --help lists what this Makefile calls, and more.
+TOOLS := $(RUN) -m tools
 
 # The first interpreter that really starts (a name can be a shim that fails) and is new enough, not too new.
 # The environment's own comes first, so that it is kept once it was made with PYTHON=...
@@ -45,33 +47,33 @@ help: ## list the commands
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1|/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 environment: ## create or update .venv (the other commands do it themselves)
-	@$(FIND_PYTHON); "$$found" tools/environment.py
+	@$(FIND_PYTHON); "$$found" -m tools environment
 
 book: environment ## execute every chapter and build the site in _build/html
-	@$(RUN) tools/build_book.py
+	@$(TOOLS) build
 
 test: environment ## run all tests, the book's build among them (FORCE=1: even if nothing changed)
-	@$(RUN) tools/check.py
+	@$(TOOLS) check
 
 serve: book ## build the site and open it on http://localhost:8000 (PORT=... for another port)
 	@echo 'The book is on http://localhost:$(PORT)/ (stop with Ctrl-C)'
 	@$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 notebooks: environment ## write the Colab notebooks chapters/*.ipynb from the chapters
-	@$(RUN) tools/notebooks.py
+	@$(TOOLS) notebooks
 
 address: environment ## carry the address of _config.yml to every place that shows it
-	@$(RUN) tools/address.py
-	@$(RUN) tools/notebooks.py
+	@$(TOOLS) address
+	@$(TOOLS) notebooks
 
 colab: environment ## run every notebook as on Colab: its packages of today, its own kernel, twice
-	@$(RUN) tools/notebooks.py --check
-	@$(RUN) tools/colab_environment.py
-	@$(RUN) tools/run_chapters.py --colab .colab
+	@$(TOOLS) notebooks --check
+	@$(TOOLS) colab-environment
+	@$(TOOLS) run --colab .colab
 
 release: environment ## publish VERSION=1.2.0: tests, notebooks as on Colab, changelog, tag
-	@$(RUN) tools/release.py $(VERSION)
+	@$(TOOLS) release $(VERSION)
 
 clean: ## remove everything that the commands made
 	rm -rf .venv .colab _build build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
-	find chapters helpers tests tools _ext -name __pycache__ -type d -prune -exec rm -rf {} +
+	find benchmarks chapters helpers tests tools _ext -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 
+from tools.book.settings import published_at
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
@@ -28,13 +30,6 @@ REACH_OPENED_CODE = """document.addEventListener("click", (event) => {
   }
 });"""
 SIGNATURE = re.compile(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>")
-
-
-def published_at(repository: str) -> str:
-    """Return the address of the site that GitHub Pages makes of a repository."""
-    owner, name = repository.rstrip("/").split("/")[-2:]
-    host = f"https://{owner.lower()}.github.io/"
-    return host if name.lower() == f"{owner.lower()}.github.io" else f"{host}{name}/"
 
 
 def set_base(_app: Sphinx, config: Config) -> None:

@@ -1,19 +1,11 @@
 """The book's trainer as a contender: layers as a reader writes them, steps of the trainer."""
 
-import time
-from typing import Any
-
-import numpy as np
-import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
 from benchmarks.tfp_networks import network, shaped
 from benchmarks.work import Images, Labels, Run, Work
-from helpers.saving.same_run import training_variables
-from helpers.training import train as training
-from helpers.training.batches import BatchOrder
-from helpers.training.steps import StepOptions
+from helpers.training.stepper import Stepper
 
 EPOCHS = 10  # of the training that a reader asks for; the trainer decides by it whether XLA pays
 
@@ -31,46 +23,27 @@ def prepare_trainer(
     ``jit_compile`` is the trainer's: ``None`` leaves the choice to it.
     """
     tf_keras.utils.set_random_seed(work.seed)
-    neural_net = network(work, layer_class)
-    optimizer = tf_keras.optimizers.Adam(work.learning_rate)
-    images, labels = training.check_training_data(
-        neural_net, shaped(images, work), labels, work.batch_size
+    stepper = Stepper(
+        network(work, layer_class),
+        shaped(images, work),
+        labels,
+        batch_size=work.batch_size,
+        num_epochs=EPOCHS,
+        optimizer=tf_keras.optimizers.Adam(work.learning_rate),
+        seed=work.seed,
+        num_draws=work.num_draws,
+        jit_compile=jit_compile,
     )
-    training_variables(neural_net, optimizer)  # builds the optimizer
-    order = BatchOrder(len(images), work.batch_size, EPOCHS, work.seed)
-    if jit_compile is None:
-        jit_compile = training.pays_to_compile(neural_net, order.num_steps * work.num_draws)
-    kl_weight = 1 / len(images)
-    step = training.trace_for_batches(neural_net, images, labels, work.batch_size, kl_weight)
-    options = StepOptions(work.num_draws, work.seed, jit_compile)
-    given = neural_net, optimizer, images, labels, order, kl_weight, step, options
-    return _continued(training.Training(*given, names=[]))
-
-
-def _continued(whole: training.Training) -> Run:
-    """Return a run of so many more steps, by the program that was compiled in the first.
-
-    This is the loop of ``train_by_elbo``, which compiles anew at each call, so that a call could
-    not be timed in its steady state. It is the one place that knows the trainer's inside.
-    """
-    steps_of, taken, most = training._compiler(whole), 0, 1
-    next_most = training._steps_per_call
-
-    def steps(first: int, most: int) -> Any:
-        images, labels = training._copy_batches(whole, first, most)
-        return steps_of(labels.shape[1])(images, labels, tf.constant(first, tf.int64)).numpy()
-
     # The smaller batch at the end of an epoch compiles too: now, not in the middle of a timed run.
-    steps(whole.order.steps_per_epoch - 1, 1)
+    stepper.take(stepper.order.steps_per_epoch - 1, most=1)
+    taken = 0
 
     def run(num_steps: int) -> float:
-        nonlocal taken, most
-        goal, rows = taken + num_steps, np.empty((1, 2))
-        while taken < goal:
-            start = time.perf_counter()
-            rows = steps(taken, min(most, goal - taken))
+        nonlocal taken
+        loss = float("nan")
+        for rows in stepper.run(taken, taken + num_steps):
             taken += len(rows)
-            most = next_most(time.perf_counter() - start, len(rows))
-        return float(rows[-1, 0] + whole.kl_weight * rows[-1, 1:].sum())
+            loss = float(rows[-1, 0] + stepper.kl_weight * rows[-1, 1:].sum())
+        return loss
 
     return run

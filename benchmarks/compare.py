@@ -90,6 +90,7 @@ def time_in_fresh_process(
     """Return the numbers of one measurement; under ``stderr`` the last lines of a failed one."""
     request = {
         "file": str(contender.file),
+        "part": contender.part,
         "work": dataclasses.asdict(work),
         "steps": options.steps,
         "repeats": options.repeats,

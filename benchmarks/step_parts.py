@@ -1,7 +1,7 @@
 """The parts of one Flipout step, each alone: as TFP and Keras run it, and as the trainer does."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -130,3 +130,49 @@ def input_by_portions(work: Work, images: Images, labels: Labels) -> Run:
         return total
 
     return run
+
+
+class Measured(NamedTuple):
+    """A part as a contender of the benchmark: its title, and how to set up a run of it."""
+
+    title: str
+    prepare: Callable[[Work, Images, Labels], Run]
+
+
+# Names as in the result file; `python benchmarks/compare.py --contenders parts` takes them all.
+PARTS = {
+    "adam_keras": Measured(
+        "Adam, as Keras updates", lambda work, *_: adam_update(work, as_trainer=False)
+    ),
+    "adam_trainer": Measured(
+        "Adam, as the trainer updates", lambda work, *_: adam_update(work, as_trainer=True)
+    ),
+    "input_dataset": Measured("input pipeline, tf.data", input_by_dataset),
+    "input_trainer": Measured("input pipeline, as the trainer copies", input_by_portions),
+    "kl_tfp": Measured(
+        "KL and its gradient, as TFP computes it",
+        lambda work, *_: kl_with_gradient(work, as_trainer=False),
+    ),
+    "kl_trainer": Measured(
+        "KL and its gradient, as the trainer computes it",
+        lambda work, *_: kl_with_gradient(work, as_trainer=True),
+    ),
+    "signs_tfp": Measured(
+        "signs, as TFP draws them", lambda work, *_: drawn_by_tensorflow(work, "signs")
+    ),
+    "signs_trainer": Measured(
+        "signs, as the trainer draws them", lambda work, *_: drawn_by_trainer(work, "signs")
+    ),
+    "weight_noise_tfp": Measured(
+        "weight noise, as TFP draws it", lambda work, *_: drawn_by_tensorflow(work, "weights")
+    ),
+    "weight_noise_trainer": Measured(
+        "weight noise, as the trainer draws it", lambda work, *_: drawn_by_trainer(work, "weights")
+    ),
+}
+
+
+def prepare_part(name: str, work: Work, images: Images, labels: Labels) -> Run:
+    """Set up a part; a run does it once a step."""
+    work.only_dense()
+    return PARTS[name].prepare(work, images, labels)

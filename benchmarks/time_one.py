@@ -1,8 +1,8 @@
 """Time one contender in this process: ``python -m benchmarks.time_one '<request as JSON>'``.
 
-The request holds ``file`` (the contender's), ``work``, ``steps``, ``repeats``, ``mnist`` and
-``examples``. The last line of the output is JSON: what was measured, or under ``not_offered`` why
-it was not.
+The request holds ``file`` (the contender's), ``part`` (of a step, or ""), ``work``, ``steps``,
+``repeats``, ``mnist`` and ``examples``. The last line of the output is JSON: what was measured, or
+under ``not_offered`` why it was not.
 """
 
 import importlib.util
@@ -50,7 +50,10 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     start = time.perf_counter()
     contender = load_contender(request["file"])
     imported = time.perf_counter()
-    run = contender.prepare(work, images, labels)
+    if part := request.get("part"):
+        run = contender.prepare_part(part, work, images, labels)
+    else:
+        run = contender.prepare(work, images, labels)
     prepared = time.perf_counter()
     run(num_steps)
     first = time.perf_counter() - prepared

@@ -20,8 +20,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import helpers.draws.noise
+import helpers.training.stepper
 import helpers.training.steps
-import helpers.training.train
 from benchmarks.book_training import prepare_trainer
 from benchmarks.one_process import Times, measurement, new_record, timed
 from benchmarks.record import write_record
@@ -49,7 +49,7 @@ class Variant(NamedTuple):
 
 ONE_KERNEL = tfp.layers.DenseReparameterization
 FLIPOUT = tfp.layers.DenseFlipout
-STEPS, NOISE, TRAINING = helpers.training.steps, helpers.draws.noise, helpers.training.train
+STEPS, NOISE, STEPPER = helpers.training.steps, helpers.draws.noise, helpers.training.stepper
 VARIANTS = {
     "book_trainer": Variant("the book's trainer", FLIPOUT),
     "book_trainer_reparameterization": Variant(
@@ -65,7 +65,7 @@ VARIANTS = {
         "without normals for vectors", FLIPOUT, (NOISE, "normal_from_bits", normals_of_xla)
     ),
     "without_graph_loop": Variant(
-        "without the loop in the graph", FLIPOUT, (TRAINING, "_steps_per_call", lambda *_: 1)
+        "without the loop in the graph", FLIPOUT, (STEPPER, "steps_per_call", lambda *_: 1)
     ),
     "without_kept_scales": Variant(
         "without scales kept (DenseReparameterization)", ONE_KERNEL, (STEPS, "KEPT", ())

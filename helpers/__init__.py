@@ -2,8 +2,8 @@
 
 A reader's rooms are ``losses``, ``networks``, ``training``, ``prediction`` and ``checkup``;
 ``data``, ``exact``, ``figures`` and ``page`` serve the chapters. ``draws`` and ``saving`` are the
-engine rooms, which nobody has to enter. Installed by pip, the package is called ``tfp_losses`` (the name
-``helpers`` is taken in many a project), and its four tools are at hand:
+engine rooms, which nobody has to enter. Installed by pip, the package is called ``tfp_losses``
+(the name ``helpers`` is taken in many a project), and its four tools are at hand:
 ``from tfp_losses import checkup, losses_by_layer, train_by_elbo, predict_by_draws``.
 
 The package has no dependencies of its own: it uses what Colab has installed. Importing it silences

@@ -12,7 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 gc.set_threshold(100_000, 20, 20)  # tracing makes many objects that stay
 atexit.register(gc.freeze)  # and nobody has to take them apart at the end
-BUILD = ("tools/build_book.py", "--check")  # a stale notebook must fail, not be mended first
+BUILD = ("build", "--check")  # a stale notebook must fail, not be mended first
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,11 +32,11 @@ def build_lock() -> pathlib.Path:
 
 
 def run_tool(lock: pathlib.Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run one of tools/ while no other worker runs one; return its output and exit code."""
+    """Run a command of tools/ while no other worker runs one; return its output and exit code."""
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         return subprocess.run(
-            [sys.executable, *command],
+            [sys.executable, "-m", "tools", *command],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

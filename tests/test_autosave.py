@@ -5,8 +5,13 @@ import pytest
 import tensorflow as tf
 
 import helpers.saving.autosave
-from helpers.saving.autosave import Autosave
-from helpers.saving.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from helpers.saving.autosave import Autosave, NotSaved, saving_into
+from helpers.saving.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    lock_folder,
+    save_checkpoint,
+)
 
 RUN = {"seed": 3, "batch_size": 7}
 ROWS = np.arange(15.0).reshape(5, 3)
@@ -38,7 +43,14 @@ def variables_of(value):
 
 
 def autosave_into(folder, value=1, save_every=10.0, run=RUN):
-    return Autosave(folder, save_every, variables_of(value), run)
+    """What saves a run there, with variables of its own."""
+    autosave = Autosave(folder, save_every, load_checkpoint(folder))
+    autosave.variables, autosave.run = variables_of(value), run
+    return autosave
+
+
+def restore(autosave, **size):
+    return autosave.restore(autosave.variables, lambda: autosave.run, **size)
 
 
 def saved_steps(folder):
@@ -89,25 +101,32 @@ def test_nothing_new_is_not_saved_again(tmp_path, clock, monkeypatch):
 
 def test_without_a_folder_nothing_is_saved_or_restored(tmp_path, clock, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    autosave = autosave_into(None, save_every=0.0)
-    assert autosave.restore(True, num_columns=3, num_steps=9).shape == (0, 3)
-    autosave.save_if_due(ROWS)
-    autosave.save(ROWS)
+    with saving_into(None, 0.0, resume=True) as saving:
+        assert isinstance(saving, NotSaved)
+        assert saving.restore([], dict, num_columns=3, num_steps=9).shape == (0, 3)
+        assert saving.saved_option("seed") is None
+        saving.check_repeatable(["Multinomial"])
+        saving.save_if_due(ROWS)
+        saving.save(ROWS)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_an_empty_folder_starts_with_no_rows_and_leaves_the_variables(tmp_path, resume, capsys):
-    autosave = autosave_into(tmp_path, value=4)
-    assert autosave.restore(resume, num_columns=3, num_steps=9).shape == (0, 3)
-    assert all(np.all(variable.numpy() == 4) for variable in autosave.variables)
+    variables = variables_of(4)
+    with saving_into(tmp_path, 9.0, resume=resume) as saving:
+        rows = saving.restore(variables, lambda: RUN, num_columns=3, num_steps=9)
+        assert saving.saved_option("seed") is None
+    assert rows.shape == (0, 3)
+    assert all(np.all(variable.numpy() == 4) for variable in variables)
     assert capsys.readouterr().out == ""
 
 
 def test_variables_and_rows_come_back_as_they_were_saved(tmp_path, capsys):
     autosave_into(tmp_path, value=6).save(ROWS)
     later = autosave_into(tmp_path, value=0)
-    rows = later.restore(True, num_columns=3, num_steps=5)
+    assert later.saved_option("seed") == 3
+    rows = restore(later, num_columns=3, num_steps=5)
     np.testing.assert_array_equal(rows, ROWS)
     for variable, wanted in zip(later.variables, variables_of(6), strict=True):
         assert variable.dtype == wanted.dtype
@@ -119,7 +138,7 @@ def test_what_was_restored_is_not_saved_again_until_there_is_more(tmp_path):
     autosave_into(tmp_path).save(ROWS[:4])
     before = (tmp_path / "training.npz").stat().st_mtime_ns
     later = autosave_into(tmp_path)
-    rows = later.restore(True, num_columns=3, num_steps=5)
+    rows = restore(later, num_columns=3, num_steps=5)
     later.save(rows)
     assert (tmp_path / "training.npz").stat().st_mtime_ns == before
     later.save(ROWS)
@@ -127,7 +146,6 @@ def test_what_was_restored_is_not_saved_again_until_there_is_more(tmp_path):
 
 
 REFUSED = {
-    "not asked for": ({"resume": False}, RUN, "holds a training of 5 steps: pass resume=True"),
     "another run": ({}, {**RUN, "seed": 4}, "- seed: saved 3, asked for 4"),
     "fewer steps": ({"num_steps": 4}, RUN, "5 steps, more than the 4 asked for: raise num_epochs"),
 }
@@ -140,17 +158,48 @@ def test_what_cannot_be_gone_on_from_is_refused_and_everything_stays(tmp_path, c
     before = (tmp_path / "training.npz").read_bytes()
     later = autosave_into(tmp_path, value=1, run=run)
     with pytest.raises(ValueError, match=advice):
-        later.restore(**{"resume": True, "num_columns": 3, "num_steps": 5, **options})
+        restore(later, **{"num_columns": 3, "num_steps": 5, **options})
     assert (tmp_path / "training.npz").read_bytes() == before
     assert all(np.all(variable.numpy() == 1) for variable in later.variables)
+
+
+def test_a_checkpoint_that_nobody_asked_for_is_refused_and_stays(tmp_path):
+    autosave_into(tmp_path).save(ROWS)
+    before = (tmp_path / "training.npz").read_bytes()
+    advice = "holds a training of 5 steps: pass resume=True"
+    with pytest.raises(ValueError, match=advice), saving_into(tmp_path, 9.0, resume=False):
+        pass
+    assert (tmp_path / "training.npz").read_bytes() == before
+
+
+def test_the_folder_is_locked_before_it_is_read_and_read_once(tmp_path, monkeypatch):
+    done = []
+
+    def locked(folder):
+        done.append("locked")
+        return lock_folder(folder)
+
+    def loaded(folder):
+        done.append("read")
+        return load_checkpoint(folder)
+
+    monkeypatch.setattr(helpers.saving.autosave, "lock_folder", locked)
+    monkeypatch.setattr(helpers.saving.autosave, "load_checkpoint", loaded)
+    with saving_into(tmp_path, 9.0, resume=True) as saving:
+        saving.saved_option("seed")
+        saving.restore(variables_of(1), lambda: RUN, num_columns=3, num_steps=5)
+        with pytest.raises(BlockingIOError), saving_into(tmp_path, 9.0, resume=True):
+            pass
+    assert done == ["locked", "read", "locked"]
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     autosave_into(tmp_path).save(ROWS)
     path = tmp_path / "training.npz"
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match="is damaged or no checkpoint"):
-        autosave_into(tmp_path).restore(True, num_columns=3, num_steps=5)
+    advice = "is damaged or no checkpoint"
+    with pytest.raises(ValueError, match=advice), saving_into(tmp_path, 9.0, resume=True):
+        pass
 
 
 def test_variables_that_are_not_finite_are_not_saved_over_a_good_checkpoint(tmp_path):
@@ -166,4 +215,4 @@ def test_a_checkpoint_of_the_same_run_with_other_columns_is_told(tmp_path):
     values = [variable.numpy() for variable in variables_of(1)]
     save_checkpoint(tmp_path, Checkpoint(5, values, ROWS[:, :2], RUN))
     with pytest.raises(ValueError, match=r"2 columns.*3"):
-        autosave_into(tmp_path).restore(True, num_columns=3, num_steps=5)
+        restore(autosave_into(tmp_path), num_columns=3, num_steps=5)

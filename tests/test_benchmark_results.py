@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import numpy as np
 import pytest
@@ -161,3 +162,19 @@ def test_the_results_lie_among_the_helpers_which_a_chapter_finds_wherever_it_run
     import helpers
 
     assert RESULTS.parents[1].samefile(helpers.__path__[0])
+
+
+def test_the_door_of_the_engine_room_tells_what_was_measured():
+    """The factors in the docstring of `helpers.draws` are those of the result file."""
+    import helpers.draws
+
+    pieces = read_results(RESULTS.with_name("pieces.json"))
+    flipout = ratio_table(pieces, "book_trainer")["ratio"]
+    one_kernel = ratio_table(pieces, "book_trainer_reparameterization")["ratio"]
+    measured = [
+        flipout["without_vector_normals"],
+        flipout["without_vector_softplus"],
+        one_kernel["without_kept_scales"],
+    ]
+    told = re.findall(r"\b1\.\d\d(?= times)", " ".join(helpers.draws.__doc__.split()))
+    assert [float(it) for it in told] == [round(it, 2) for it in measured]

@@ -17,7 +17,8 @@ from test_helpers_style import long_functions, undocumented, untyped
 from benchmarks import compare, prediction, without
 from benchmarks.environments import clean_variables, made, versions
 from benchmarks.record import masked, write_record
-from benchmarks.registry import CONTENDERS, all_contenders, choose, read_contender
+from benchmarks.registry import CONTENDERS, all_contenders, all_parts, choose, read_contender
+from benchmarks.step_parts import PARTS, prepare_part
 from benchmarks.tfp_networks import compiled, fit_steps, flipout_network, network
 from benchmarks.time_one import load_contender, peak_mebibytes
 from benchmarks.work import Batches, NotOfferedError, Work, load_images
@@ -180,6 +181,21 @@ def test_several_draws_under_fit_differ_and_their_kl_counts_once():
     fit_steps(neural_net, images, labels, work, 2)
     assert len(calls) == 2 * 3
     assert len(inner.losses) == 3  # one KL a layer
+
+
+def test_the_table_of_parts_is_read_without_importing_it():
+    read = {name: part.title for name, part in all_parts().items()}
+    assert read == {name: part.title for name, part in PARTS.items()}
+    assert [it.name for it in choose(["matrix_products", "parts"])][1:] == list(PARTS)
+    assert not set(PARTS) & {it.name for it in choose([])}
+    assert {"adam_keras", "kl_trainer"} <= set(read)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_runs(name):
+    work = Work(width=5, batch_size=20)
+    images, labels = load_images(None, 60)
+    assert np.isfinite(prepare_part(name, work, images, labels)(3))
 
 
 def test_work_that_makes_no_sense_is_refused():

@@ -2,9 +2,12 @@
 
 import os
 
-import cache_key
 import pytest
 from fixtures.tiny_book import TinyBook, cell
+
+from tools.book.settings import read_book
+from tools.execute import fingerprint
+from tools.execute.cache import KEPT_CACHES, OutputCache
 
 
 @pytest.fixture
@@ -16,46 +19,46 @@ def book(tmp_path):
 
 
 def test_a_changed_helper_is_another_key(book):
-    before = cache_key.key(book.root)
+    before = fingerprint.key(book.root)
     book.edit("helpers/picture.py", "HEIGHT = 12", "HEIGHT = 13")
-    changed = cache_key.key(book.root)
+    changed = fingerprint.key(book.root)
     book.edit("helpers/picture.py", "HEIGHT = 13", "HEIGHT = 12")
     assert changed != before
-    assert cache_key.key(book.root) == before
+    assert fingerprint.key(book.root) == before
 
 
 def test_a_new_or_renamed_helper_is_another_key(book):
-    before = cache_key.key(book.root)
+    before = fingerprint.key(book.root)
     book.write("helpers/data/more.csv", "1")
-    added = cache_key.key(book.root)
+    added = fingerprint.key(book.root)
     book.path("helpers/data/more.csv").rename(book.path("helpers/data/less.csv"))
-    assert len({before, added, cache_key.key(book.root)}) == 3
+    assert len({before, added, fingerprint.key(book.root)}) == 3
 
 
 def test_another_installed_version_is_another_key(book, monkeypatch):
-    before = cache_key.key(book.root)
-    versions = [*cache_key.installed_versions(), "new-1.0.dist-info"]
-    monkeypatch.setattr(cache_key, "installed_versions", lambda: versions)
-    assert cache_key.key(book.root) != before
+    before = fingerprint.key(book.root)
+    versions = [*fingerprint.installed_versions(), "new-1.0.dist-info"]
+    monkeypatch.setattr(fingerprint, "installed_versions", lambda: versions)
+    assert fingerprint.key(book.root) != before
 
 
 def test_another_python_is_another_key(book, monkeypatch):
-    before = cache_key.key(book.root)
+    before = fingerprint.key(book.root)
     monkeypatch.setattr("sys.version", "3.99")
-    assert cache_key.key(book.root) != before
+    assert fingerprint.key(book.root) != before
 
 
 def test_versions_name_what_is_installed():
-    names = cache_key.installed_versions()
+    names = fingerprint.installed_versions()
     assert any(name.startswith("nbclient-") for name in names)
 
 
 def test_compiled_and_hidden_files_do_not_count(book):
-    before = cache_key.key(book.root)
+    before = fingerprint.key(book.root)
     book.write("helpers/__pycache__/picture.pyc", "compiled")
     book.write("helpers/.DS_Store", "hidden")
     book.write("chapters/03-words.md", "not a helper")
-    assert cache_key.key(book.root) == before
+    assert fingerprint.key(book.root) == before
 
 
 def stored(said):
@@ -113,9 +116,6 @@ def test_what_was_carried_over_is_carried_on_until_the_chapter_reaches_helpers(b
 
 
 def test_only_the_newest_caches_are_kept(book):
-    from book_settings import read_book
-    from run_chapters import KEPT_CACHES, OutputCache
-
     caches = book.path("_build/.jupyter_cache")
     for age in range(6):
         for name in (f"old{age}", f"old{age}-again"):

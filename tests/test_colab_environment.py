@@ -1,7 +1,8 @@
 """An environment as Colab's: what of its list is installed, and what is said of the rest."""
 
-import colab_environment as tool
 import pytest
+
+from tools import colab_environment as tool
 
 FREEZE = """#  $ python3 -m pip freeze
 numpy==2.1.3

@@ -7,13 +7,12 @@ import subprocess
 import sys
 import tomllib
 
-import check
-import environment
-import lock
 import pytest
 from chapter_text import chapters
-from environment import normal
 from packaging.requirements import Requirement
+
+from tools import check, environment, lock
+from tools.environment import normal
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MODULES = {  # module that is imported: package that brings it

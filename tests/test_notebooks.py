@@ -7,6 +7,15 @@ import nbformat
 import pytest
 from fixtures.tiny_book import ROOT, TinyBook, cell
 
+from tools import address
+from tools.book.page_source import read_notebook
+from tools.book.references import References
+from tools.book.settings import read_book
+from tools.colab import notebooks
+from tools.colab.code import translate_links
+from tools.colab.markdown import Translator
+from tools.colab.page_form import chapter_cells, page_form
+
 COLAB = "https://colab.research.google.com/github/your_account/tiny-book/blob/main/chapters"
 SITE = "https://your_account.github.io/tiny-book/chapters"
 
@@ -19,10 +28,6 @@ def book(tmp_path):
 @pytest.fixture(scope="module")
 def translate(tmp_path_factory):
     """Translate a piece of chapter 01 as the generator does."""
-    from book_settings import read_book
-    from colab_markdown import Translator
-    from references import References
-
     book = TinyBook(tmp_path_factory.mktemp("translate") / "book")
     references = References(read_book(book.root))
     translator = Translator(references.pages["chapters/01-one"], references)
@@ -86,7 +91,9 @@ def test_cards_become_a_list_of_links(book):
 def test_the_notebook_says_where_it_is_from(book):
     book.generate()
     notebook = book.notebook("01-one")
-    assert notebook.metadata["generated_from"].startswith("chapters/01-one.md by tools/")
+    assert notebook.metadata["generated_from"].startswith(
+        "chapters/01-one.md by python -m tools notebooks"
+    )
     title, _, origin, *_ = notebook.cells[0].source.split("\n")
     assert title == "# One *thing* and `neural_net.losses`"
     assert f"({SITE}/01-one.html)" in origin
@@ -151,10 +158,6 @@ def executed(notebook, **outputs):
 
 def test_a_page_takes_the_outputs_of_its_notebook(book):
     """Without the set-up cell, and with its own links in the place of Colab's."""
-    from book_settings import read_book
-    from page_form import chapter_cells, page_form
-    from page_source import read_notebook
-
     said = "say('Read [chapter one](01-one.md#pictures).')"
     book.write("chapters/02-two.md", book.read("chapters/02-two.md") + "\n" + cell(said))
     book.generate()
@@ -211,15 +214,11 @@ def test_what_would_be_open_or_dead_on_colab_is_refused(book, capsys, cell_, mes
 
 
 def test_what_only_looks_like_a_link_in_code_stays(translate):
-    from colab_code import translate_links
-
     code = 'print("losses[0](x)")\nf = "[a](https://example.org/b.md)"\ng = a[0](x.md)\n'
     assert translate_links(code, lambda target, line: "changed") == code
 
 
 def test_links_in_nested_strings_and_beside_other_letters_are_translated():
-    from colab_code import translate_links
-
     code = "say(f\"é {x:.1f} {'[in](a.md)' if x else ''} \"\n    '[b](#c) [d](a.md)')  # [e](a.md)"
     wanted = code.replace("[in](a.md)", "[in](A)").replace("[b](#c)", "[b](C)")
     wanted = wanted.replace("[d](a.md)", "[d](A)")
@@ -273,8 +272,6 @@ def test_check_is_red_for_missing_and_stray_notebooks(book, capsys):
 
 
 def test_the_books_own_notebooks_are_in_step(capsys):
-    import notebooks
-
     assert notebooks.main(["--check"]) == 0, capsys.readouterr().err
 
 
@@ -387,8 +384,6 @@ def test_one_label_for_two_things_is_refused(book, capsys):
 
 
 def move(book, *arguments):
-    import address
-
     return address.main(["--root", str(book.root), *arguments])
 
 
@@ -434,8 +429,6 @@ def test_one_command_moves_the_book(moved):
 
 
 def test_the_books_own_address_is_the_same_everywhere(capsys):
-    import address
-
     assert address.main(["--check"]) == 0, capsys.readouterr().err
 
 

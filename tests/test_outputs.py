@@ -6,12 +6,16 @@ import subprocess
 import sys
 
 import nbformat
-import outputs
 import pytest
-import twice
 from conftest import BUILD, run_tool
 from fixtures.tiny_book import ROOT, TinyBook, cell
-from progress import slowest
+
+from tools.book.references import References
+from tools.book.root import BookError
+from tools.book.settings import read_book
+from tools.build import Place, make_site, refuse_unfed_pages
+from tools.execute import outputs, twice
+from tools.execute.progress import slowest
 
 # Single outputs
 
@@ -85,9 +89,6 @@ def test_a_widget_may_stand_where_widgets_are_shown():
 
 
 def test_the_books_own_addresses_are_known(tmp_path):
-    from book_settings import read_book
-    from references import References
-
     references = References(read_book(TinyBook(tmp_path / "book").root))
     colab = "https://colab.research.google.com/github/your_account/tiny-book/blob/main/chapters"
     site = "https://your_account.github.io/tiny-book/chapters"
@@ -279,9 +280,6 @@ def test_the_build_of_the_tests_refuses_a_stale_notebook_and_leaves_it(tmp_path,
 
 
 def test_a_page_without_stored_outputs_is_red_and_not_executed(tmp_path):
-    from book_settings import BookError, read_book
-    from build_book import refuse_unfed_pages
-
     book = TinyBook(tmp_path / "book")
     book.set_chapters(one=cell("print(1)"))
     with pytest.raises(BookError, match=r"no outputs are stored for the code of 00-one\.md"):
@@ -290,9 +288,6 @@ def test_a_page_without_stored_outputs_is_red_and_not_executed(tmp_path):
 
 def test_sphinx_executing_a_page_itself_is_red(tmp_path):
     """If the check before it were missing, Sphinx would execute the page: also an error."""
-    from book_settings import BookError
-    from build_book import Place, make_site
-
     book = TinyBook(tmp_path / "book")
     book.set_chapters(one=cell("print(1)"))
     with pytest.raises(BookError, match="Sphinx executed"):
@@ -353,12 +348,13 @@ def test_what_was_edited_is_executed_twice_first(tmp_path):
 
 def test_two_executions_of_the_book_give_the_same_bytes(site, build_lock):
     """Text, tables and pictures of chapters that are executed a second time in new kernels."""
-    done = run_tool(build_lock, "tools/twice.py")
+    done = run_tool(build_lock, "twice")
     assert done.returncode == 0, done.stdout[-6000:]
 
 
 def test_the_tools_say_what_they_do():
-    for name in ("notebooks", "address", "run_chapters", "build_book", "twice", "release"):
-        command = [sys.executable, str(ROOT / f"tools/{name}.py"), "--help"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    for name in ("notebooks", "address", "diagram", "run", "build", "twice", "release"):
+        command = [sys.executable, "-m", "tools", name, "--help"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(f"usage: python -m tools {name} ")
         assert "--root" in done.stdout

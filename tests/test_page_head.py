@@ -1,6 +1,6 @@
 """What the book corrects in the pages that Sphinx writes."""
 
-import page_head
+from _ext import page_head
 
 SIGNATURE = """<dt>kl<span>(</span>
 

@@ -43,9 +43,9 @@ def test_chapters_stand_in_the_order_of_their_numbers():
     assert [chapter.name for chapter in chapters()] == [page.split("/")[1] for page in numbered]
 
 
-@pytest.mark.parametrize("tool", ["notebooks.py", "address.py"])
+@pytest.mark.parametrize("tool", ["notebooks", "address", "diagram"])
 def test_tool_finds_all_in_step(tool):
-    command = [sys.executable, f"tools/{tool}", "--check"]
+    command = [sys.executable, "-m", "tools", tool, "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -140,7 +140,8 @@ def bare(tmp_path: pathlib.Path) -> pathlib.Path:
     folder = tmp_path / "a book"
     (folder / "tools").mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", folder)
-    (folder / "tools" / "environment.py").write_text("import sys; print('found', sys.executable)\n")
+    say = "import sys; print('found', sys.executable, *sys.argv[1:])\n"
+    (folder / "tools" / "__main__.py").write_text(say)
     return folder
 
 
@@ -162,7 +163,7 @@ def test_make_passes_over_an_interpreter_that_fails(bare, tmp_path):
     program(shims, "python3.13", "exit 127")
     program(shims, "python3.12", f'exec "{sys.executable}" "$@"')
     done = make(bare, "environment", path=f"{shims}:/usr/bin:/bin")
-    assert "found" in done.stdout, done.stderr
+    assert re.search("found .* environment", done.stdout), done.stderr
 
 
 def test_make_says_when_no_interpreter_fits(bare, tmp_path):

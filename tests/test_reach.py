@@ -7,7 +7,9 @@ import sys
 import nbformat
 import pytest
 from fixtures.tiny_book import ROOT
-from reach import EVERYTHING, Modules, fingerprint
+
+from tools.execute.fingerprint import Fingerprints
+from tools.execute.reach import EVERYTHING, Modules
 
 SOURCES = {
     "helpers/__init__.py": '"""All helpers."""',
@@ -77,13 +79,13 @@ def test_what_is_named_is_reached(folder, source, names):
 )
 def test_what_cannot_be_told_counts_as_everything(folder, source):
     assert EVERYTHING in Modules(folder).reached(source)
-    before = fingerprint(Modules(folder), source)
+    before = Fingerprints(folder).reached(source)
     (folder / "helpers/table.csv").write_text("2")
-    assert fingerprint(Modules(folder), source) != before
+    assert Fingerprints(folder).reached(source) != before
 
 
 def test_code_that_is_no_python_counts_as_everything(folder):
-    assert fingerprint(Modules(folder), "%time f()") == Modules(folder).key
+    assert Fingerprints(folder).reached("%time f()") == Fingerprints(folder).key
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_code_that_is_no_python_counts_as_everything(folder):
 )
 def test_the_fingerprint_changes_with_what_is_reached_alone(folder, name, changes):
     def now():
-        return fingerprint(Modules(folder), "from helpers.user import late")
+        return Fingerprints(folder).reached("from helpers.user import late")
 
     before = now()
     with (folder / f"helpers/{name}.py").open("a") as file:
@@ -102,24 +104,24 @@ def test_the_fingerprint_changes_with_what_is_reached_alone(folder, name, change
 
 def test_a_module_that_becomes_a_package_counts(folder):
     source = "from helpers.alone import x"
-    before = fingerprint(Modules(folder), source)
+    before = Fingerprints(folder).reached(source)
     (folder / "helpers/alone").mkdir()
     (folder / "helpers/alone/__init__.py").write_text("")
-    assert fingerprint(Modules(folder), source) != before
+    assert Fingerprints(folder).reached(source) != before
 
 
 def test_other_versions_are_another_fingerprint(folder, monkeypatch):
-    before = fingerprint(Modules(folder), "import helpers.alone")
+    before = Fingerprints(folder).reached("import helpers.alone")
     monkeypatch.setattr("sys.version", "3.99")
-    assert fingerprint(Modules(folder), "import helpers.alone") != before
+    assert Fingerprints(folder).reached("import helpers.alone") != before
 
 
 def test_an_edit_during_an_execution_does_not_count_as_executed(folder):
-    modules = Modules(folder)
-    before = fingerprint(modules, "import helpers.alone")
+    prints = Fingerprints(folder)
+    before = prints.reached("import helpers.alone")
     (folder / "helpers/alone.py").write_text("EDITED = True")
-    assert fingerprint(modules, "import helpers.alone") == before
-    assert fingerprint(Modules(folder), "import helpers.alone") != before
+    assert prints.reached("import helpers.alone") == before
+    assert Fingerprints(folder).reached("import helpers.alone") != before
 
 
 def test_what_a_chapter_of_the_book_loads_is_among_what_it_reaches():

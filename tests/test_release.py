@@ -3,10 +3,12 @@
 import re
 
 import pytest
-import release as tool
-from book_settings import BookError, read_book
-from colab_stand_in import git
 from fixtures.tiny_book import TinyBook
+
+from tools import release as tool
+from tools.book.root import BookError
+from tools.book.settings import read_book
+from tools.execute.stand_in import git
 
 CHANGES = "# Changes\n\n## Unreleased\n\n- Better pictures.\n"
 

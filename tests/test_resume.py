@@ -323,7 +323,7 @@ def test_more_epochs_do_not_change_the_compiler_of_a_saved_training(tmp_path, mo
         return train_by_elbo(neural_net, IMAGES, LABELS, **steps), neural_net.count_params()
 
     _, num_weights = train(1, folder=tmp_path)
-    monkeypatch.setattr("helpers.training.train.UPDATES_THAT_PAY", num_weights * 6)
+    monkeypatch.setattr("helpers.training.stepper.UPDATES_THAT_PAY", num_weights * 6)
     resumed, _ = train(3, folder=tmp_path, resume=True)
     whole, _ = train(3, jit_compile=False)
     pd.testing.assert_frame_equal(resumed, whole)

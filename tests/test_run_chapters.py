@@ -11,6 +11,13 @@ import time
 import pytest
 from fixtures.tiny_book import ROOT, TinyBook, cell
 
+from tools.book.root import BookError
+from tools.book.settings import read_book
+from tools.execute.cache import OutputCache
+from tools.execute.execution import Setting, execute
+from tools.execute.run import longest_first
+from tools.execute.stand_in import Kernel, environment, make_origin, refuse_reachable_helpers
+
 # name of a chapter: its body, what is said
 RED = {
     "failing_cell": (
@@ -114,8 +121,9 @@ def make_red(folder):
 def red(tmp_path_factory):
     """What is said of each chapter when all of them run at once, and the book."""
     book = make_red(tmp_path_factory.mktemp("red"))
-    command = [sys.executable, str(ROOT / "tools/run_chapters.py"), "--root", str(book.root)]
-    done = subprocess.run([*command, "--jobs", "4"], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "tools", "run", "--root", str(book.root)]
+    command += ["--jobs", "4"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     said = {}
     for part in done.stderr.split("\nchapters/")[1:]:
         name, _, text = part.partition(":")
@@ -153,9 +161,6 @@ def test_each_chapter_is_announced_when_it_starts_and_ends(red):
 
 @RUNS
 def test_only_good_outputs_are_stored(red):
-    from book_settings import read_book
-    from run_chapters import OutputCache
-
     _, _, book = red
     cache = OutputCache(read_book(book.root))
     chapters = read_book(book.root).chapters()
@@ -180,8 +185,6 @@ def test_a_second_run_takes_the_stored_outputs_and_says_so(book, capsys):
 
 
 def test_the_longest_chapters_start_first(tmp_path):
-    from run_chapters import longest_first
-
     told = {
         "00-short": "run in about 5 seconds",
         "01-silent": "",
@@ -229,9 +232,6 @@ def test_an_unknown_name_is_an_error(book, capsys):
 
 def test_helpers_that_can_be_imported_unfetched_stop_the_run(book, tmp_path, monkeypatch):
     """As if helpers were installed: a folder of the interpreter's path holds them."""
-    from book_settings import BookError, read_book
-    from colab_stand_in import environment, refuse_reachable_helpers
-
     variables = environment(read_book(book.root), "file:///nowhere", tmp_path / "home")
     refuse_reachable_helpers(variables, tmp_path)
     with pytest.raises(BookError, match="can be imported here before"):
@@ -241,9 +241,6 @@ def test_helpers_that_can_be_imported_unfetched_stop_the_run(book, tmp_path, mon
 
 
 def test_what_the_reader_has_set_does_not_reach_the_kernel(book, tmp_path, monkeypatch):
-    from book_settings import read_book
-    from colab_stand_in import environment
-
     for name in ("PYTHONPATH", "GIT_DIR", "PIP_INDEX_URL", "MPLBACKEND", "IPYTHONDIR"):
         monkeypatch.setenv(name, "/somewhere")
     variables = environment(read_book(book.root), "file:///nowhere", tmp_path / "home")
@@ -251,9 +248,6 @@ def test_what_the_reader_has_set_does_not_reach_the_kernel(book, tmp_path, monke
 
 
 def test_a_faithful_kernel_has_nothing_set_that_colab_does_not_set(book, tmp_path, monkeypatch):
-    from book_settings import read_book
-    from colab_stand_in import Kernel, environment
-
     for name in ("TQDM_DISABLE", "TF_CPP_MIN_LOG_LEVEL"):
         monkeypatch.setenv(name, "1")
     settings, kernel = read_book(book.root), Kernel(pathlib.Path("python"), faithful=True)
@@ -268,7 +262,7 @@ def test_a_faithful_kernel_has_nothing_set_that_colab_does_not_set(book, tmp_pat
 
 def test_a_folder_that_is_no_environment_of_colab_is_refused(book, capsys, tmp_path):
     assert book.run("--colab", str(tmp_path)) == 1
-    assert "make one with tools/colab_environment.py" in capsys.readouterr().err
+    assert "make one with python -m tools colab-environment" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -281,10 +275,6 @@ def test_a_folder_that_is_no_environment_of_colab_is_refused(book, capsys, tmp_p
 )
 def test_a_notebook_runs_a_second_time_in_its_kernel(book, tmp_path, code, trouble):
     """What fails then is red; a warning that speaks of the first time is not."""
-    from book_settings import read_book
-    from colab_stand_in import make_origin
-    from execution import Setting, execute
-
     book.set_chapters(one=cell(code))
     book.generate()
     settings = read_book(book.root)
@@ -314,9 +304,10 @@ def test_interrupting_ends_the_kernels(book, tmp_path):
     book.generate()
     place = tmp_path / "temporary"
     place.mkdir()
-    command = [sys.executable, str(ROOT / "tools/run_chapters.py"), "--root", str(book.root)]
+    command = [sys.executable, "-m", "tools", "run", "--root", str(book.root)]
     run = subprocess.Popen(
         command,
+        cwd=ROOT,
         env={**os.environ, "TMPDIR": str(place)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from colab_stand_in import git
 from fixtures.tiny_book import TinyBook
-from set_up_cell import TESTED
+
+from tools.colab.set_up_cell import TESTED
+from tools.execute.stand_in import git
 
 ON_COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n"
 SHOW = "\nfrom helpers.picture import HEIGHT\nprint('height', HEIGHT)\n"

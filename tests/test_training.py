@@ -11,14 +11,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-import helpers.training.train
+import helpers.training.stepper
 from helpers.losses import losses_by_layer
 from helpers.model.checks import check_optimizer
 from helpers.networks.dense import bayesian_network, plain_network
 from helpers.networks.posteriors import gaussian_posterior, point_posterior
 from helpers.training import train_by_elbo
 from helpers.training.batches import BatchOrder
-from helpers.training.train import UPDATES_THAT_PAY, pays_to_compile
+from helpers.training.stepper import UPDATES_THAT_PAY, pays_to_compile
 
 # One worker for the file: its fixtures are trained once.
 pytestmark = pytest.mark.xdist_group("training")
@@ -194,14 +194,14 @@ def test_however_few_images_are_copied_at_a_time_the_history_is_the_same(
     monkeypatch, bytes_per_call
 ):
     expected = train(fixed_draw_network(), optimizer=SGD(0.3), num_epochs=3)
-    copied, compile_steps = [], helpers.training.train.compile_steps_for_devices
+    copied, compile_steps = [], helpers.training.stepper.compile_steps_for_devices
 
     def watched(*arguments):
         steps = compile_steps(*arguments)
         return lambda images, *rest: copied.append(images) or steps(images, *rest)
 
-    monkeypatch.setattr(helpers.training.train, "compile_steps_for_devices", watched)
-    monkeypatch.setattr(helpers.training.train, "BYTES_PER_CALL", bytes_per_call)
+    monkeypatch.setattr(helpers.training.stepper, "compile_steps_for_devices", watched)
+    monkeypatch.setattr(helpers.training.stepper, "BYTES_PER_CALL", bytes_per_call)
     pd.testing.assert_frame_equal(
         train(fixed_draw_network(), optimizer=SGD(0.3), num_epochs=3), expected
     )
@@ -212,7 +212,7 @@ def test_however_few_images_are_copied_at_a_time_the_history_is_the_same(
 
 def interrupt_at(monkeypatch, number):
     """Send the signal of Ctrl-C while step `number` is computed."""
-    compile_steps = helpers.training.train.compile_steps_for_devices
+    compile_steps = helpers.training.stepper.compile_steps_for_devices
 
     def compile_interrupted(*arguments):
         steps = compile_steps(*arguments)
@@ -225,7 +225,7 @@ def interrupt_at(monkeypatch, number):
 
         return interrupted
 
-    monkeypatch.setattr(helpers.training.train, "compile_steps_for_devices", compile_interrupted)
+    monkeypatch.setattr(helpers.training.stepper, "compile_steps_for_devices", compile_interrupted)
 
 
 def test_an_interrupted_training_returns_the_history_so_far(monkeypatch, capsys):
@@ -261,7 +261,7 @@ SEQUENCES = RNG.normal(size=(17, 6, 2)).astype(np.float32)
 
 
 def test_xla_is_not_chosen_for_a_loop_over_time_however_long_the_training(monkeypatch):
-    monkeypatch.setattr("helpers.training.train.UPDATES_THAT_PAY", 0.0)
+    monkeypatch.setattr("helpers.training.stepper.UPDATES_THAT_PAY", 0.0)
     history = train(recurrent_network(), SEQUENCES, num_epochs=15, learning_rate=0.05)
     assert len(history) == 45
     assert history["loss"].iloc[-3:].mean() < history["loss"].iloc[:3].mean()

@@ -1,4 +1,4 @@
-"""Write the repository's address everywhere it is needed: python tools/address.py [--check].
+"""Write the repository's address everywhere it is needed: python -m tools address [--check].
 
 The address lives in `_config.yml` alone (`repository.url`). After a change of it this command
 rewrites what cannot be derived when the book is built: links and badges in the README and its
@@ -10,14 +10,15 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
-import sys
 
-from book_settings import ADDRESS, Book, BookError
-from notebooks import generate
-from write_or_check import run_command
+from tools.book.root import BookError
+from tools.book.settings import ADDRESS, Book
+from tools.colab.notebooks import generate
+from tools.write_or_check import run_command
 
 PLACEHOLDER = ("your_account", "tfp-losses-book")
 CITED = re.compile(r'^repository-code:\s*["\']?(?P<address>[^"\'\s]+)', re.MULTILINE)
+FETCHED = re.compile(r'\bADDRESS = \\"(?P<address>[^"\\]*)\\"')  # in a notebook, which is JSON
 PATTERNS = (
     "*.md",
     "CITATION.cff",
@@ -51,8 +52,10 @@ def files(book: Book) -> list[pathlib.Path]:
 def former_addresses(book: Book) -> set[tuple[str, str]]:
     """Accounts and names that the book had: what its files still name, and the placeholder."""
     found = {PLACEHOLDER}
-    for path in files(book):
-        for match in CITED.finditer(path.read_text(encoding="utf-8")):
+    named = [(path, CITED) for path in files(book)]
+    named += [(path, FETCHED) for path in sorted(book.root.glob("chapters/*.ipynb"))]
+    for path, pattern in named:
+        for match in pattern.finditer(path.read_text(encoding="utf-8")):
             address = ADDRESS.fullmatch(match["address"])
             if address is None:
                 place = f"{path.relative_to(book.root)}: {match[0]}"
@@ -117,10 +120,6 @@ def praise(book: Book) -> str:
     return f"the book's address is {book.address}, its site {book.site}"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     """Run the command."""
-    return run_command(__doc__, run, praise, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return run_command("address", __doc__, run, praise, arguments)

@@ -1,4 +1,4 @@
-"""Run all tests: python tools/check.py (what `make test` calls); the last line counts them.
+"""Run all tests: python -m tools check (what `make test` calls); the last line counts them.
 
 A green run leaves a stamp that names every file of the book and every installed version. As long as
 the stamp fits, nothing that a test looks at has changed, and the run is not repeated: FORCE=1
@@ -14,11 +14,12 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections import Counter
+from collections import defaultdict
 
-from progress import slowest
+from tools.book.root import ROOT
+from tools.command_line import parser
+from tools.execute.progress import slowest
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 STAMP = ROOT / "_build" / "green.json"
 REPORT = ROOT / "_build" / "tests.xml"
 CHAPTERS = ROOT / "_build" / ".jupyter_cache" / "seconds.json"
@@ -61,12 +62,14 @@ def slowest_tests(report: pathlib.Path, count: int = 10) -> str:
     Some of it is waiting: whoever asks first for the built site waits until it is built.
     """
     cases = [case.attrib for case in ET.parse(report).getroot().iter("testcase")]
-    tests, files = Counter[str](), Counter[str]()
+    tests: dict[str, float] = defaultdict(float)
+    files: dict[str, float] = defaultdict(float)
     for case in cases:
         file, name = case["classname"].rpartition(".")[2], case["name"].partition("@")[0]
         tests[f"{file}.py::{name}"] += float(case["time"])
         files[f"{file}.py"] += float(case["time"])
-    rows = [f"{seconds:7.1f} s  {name}" for name, seconds in tests.most_common(count)]
+    longest = sorted(tests.items(), key=lambda item: -item[1])[:count]
+    rows = [f"{seconds:7.1f} s  {name}" for name, seconds in longest]
     return "\n".join(["slowest tests:", *rows, f"slowest files: {slowest(files)}"])
 
 
@@ -101,9 +104,11 @@ def run_tests() -> tuple[int, int, int]:
     return code, passed, failed
 
 
-def main() -> int:
-    """Run the tests, or say that nothing changed; 0 if all passed. --last: recount a red run."""
-    if sys.argv[1:] == ["--last"]:
+def main(arguments: list[str]) -> int:
+    """Run the tests, or say that nothing changed; 0 if all passed."""
+    options = parser("check", __doc__)
+    options.add_argument("--last", action="store_true", help="count the tests of a red run")
+    if options.parse_args(arguments).last:
         print("{} passed, {} failed".format(*counts(REPORT, 1)))
         return 0
     before = state(ROOT)
@@ -121,7 +126,3 @@ def main() -> int:
         date = time.strftime("%Y-%m-%d %H:%M")
         STAMP.write_text(json.dumps({"state": before, "date": date, "passed": passed}))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,15 +1,14 @@
-"""Make an environment as Colab's of today: python tools/colab_environment.py.
+"""Make an environment as Colab's of today: python -m tools colab-environment.
 
 Colab publishes what it has installed; this installs as much of it as a plain machine can (no GPU,
 no packages of the operating system) without resolving anything, then `google.colab` itself, whose
-kernel Colab runs. The chapters executed in it (`tools/run_chapters.py --colab .colab`) meet what a
+kernel Colab runs. The chapters executed in it (`python -m tools run --colab .colab`) meet what a
 reader meets: widgets, Colab's way to show a table, its versions. An environment made today is
 kept. Run it with the Python that Colab has.
 """
 
 from __future__ import annotations
 
-import argparse
 import pathlib
 import re
 import subprocess
@@ -17,7 +16,9 @@ import sys
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from tools.book.root import ROOT
+from tools.command_line import parser
+
 FREEZE = "https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt"
 COLABTOOLS = "git+https://github.com/googlecolab/colabtools"
 # Bound to a GPU or to packages of the operating system; no chapter imports them.
@@ -35,9 +36,9 @@ def installable(freeze: str) -> list[str]:
 
 def install(python: pathlib.Path, pins: list[str]) -> list[str]:
     """Install wheels of the pins as they are; returns those that have none, which are left out."""
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary", ":all:"]
-    left, without = list(pins), []
+    left, without = list(pins), list[str]()
     while True:
         done = subprocess.run([*command, *left], capture_output=True, text=True, check=False)
         if done.returncode == 0:
@@ -70,8 +71,8 @@ def make(folder: pathlib.Path, freeze: str, colabtools: str) -> None:
     print(f"installing {len(pins)} packages into {folder} (some minutes)", flush=True)
     without = install(python, pins)
     refuse_incomplete(without)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*pip, colabtools], check=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--no-deps", colabtools], check=True)
     print(f"{len(pins) - len(without)} packages and google.colab; no wheel: {', '.join(without)}")
 
 
@@ -83,18 +84,15 @@ def read_freeze(place: str) -> str:
         return str(answer.read().decode())
 
 
-def main() -> None:
+def main(arguments: list[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--freeze", default=FREEZE, help="Colab's pip-freeze.txt")
-    parser.add_argument("--colabtools", default=COLABTOOLS, help="what pip takes google.colab from")
-    parser.add_argument("--folder", type=pathlib.Path, default=ROOT / ".colab")
-    options = parser.parse_args()
+    command = parser("colab-environment", __doc__)
+    command.add_argument("--freeze", default=FREEZE, help="Colab's pip-freeze.txt")
+    command.add_argument("--colabtools", default=COLABTOOLS, help="where pip finds google.colab")
+    command.add_argument("--folder", type=pathlib.Path, default=ROOT / ".colab")
+    options = command.parse_args(arguments)
     stamp, made = options.folder / "made", f"{time.strftime('%Y-%m-%d')} {options.freeze}"
     if not stamp.exists() or stamp.read_text() != made:
         make(options.folder, read_freeze(options.freeze), options.colabtools)
         stamp.write_text(made)
-
-
-if __name__ == "__main__":
-    main()
+    return 0

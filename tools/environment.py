@@ -1,4 +1,4 @@
-"""Make .venv what requirements.txt and constraints.txt say: python tools/environment.py.
+"""Make .venv what requirements.txt and constraints.txt say: python -m tools environment.
 
 Runs on a bare Python, before anything is installed. A stamp inside .venv names the interpreter, the
 folder and the two files it was made from. Same stamp: nothing to do. Other files: updated. No stamp
@@ -14,7 +14,9 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from tools.book.root import ROOT
+from tools.command_line import parser
+
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "stamp"
@@ -72,7 +74,8 @@ def install() -> None:
     """Install the pins with pip, one line for every ten packages, all lines if it fails."""
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
     command += ["--progress-bar", "off", "-r", "requirements.txt", "-c", "constraints.txt"]
-    total, names, log = len(locked()), set(), []
+    total, log = len(locked()), list[str]()
+    names: set[str] = set()
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as pip:
@@ -121,8 +124,8 @@ def make(step: str) -> None:
     print(f".venv is ready after {time.monotonic() - start:.0f} s", flush=True)
 
 
-def main() -> None:
-    """Bring .venv up to date, one process at a time."""
+def bring_up_to_date() -> None:
+    """Make .venv what the pins say, one process at a time."""
     (ROOT / "_build").mkdir(exist_ok=True)
     with (ROOT / "_build" / "environment.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -132,8 +135,11 @@ def main() -> None:
             make(step)
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    parser("environment", __doc__).parse_args(arguments)
     try:
-        main()
+        bring_up_to_date()
     except KeyboardInterrupt:
         sys.exit("\ninterrupted; the next command makes .venv again")
+    return 0

@@ -1,4 +1,4 @@
-"""Remake the pins: python tools/lock.py --colab pip-freeze.txt python3.13 python3.12 python3.11.
+"""Remake the pins: python -m tools lock --colab pip-freeze.txt python3.13 python3.12 python3.11.
 
 requirements.txt gets Colab's version of each package that it pins and Colab has. Then pip resolves
 it with each of the named interpreters (nothing is installed), and constraints.txt gets the version
@@ -6,7 +6,6 @@ of every package that came out: Colab's, except for what jupyter-book 1.x needs 
 https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
 """
 
-import argparse
 import json
 import pathlib
 import re
@@ -16,9 +15,10 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
 
-from environment import normal
+from tools.book.root import ROOT
+from tools.command_line import parser
+from tools.environment import normal
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 # jupyter-book 1.x needs Sphinx 7 and markdown-it-py 3; Colab has newer ones, no chapter needs them.
 BUILD_TOOLS = re.compile(r"sphinx|alabaster|docutils|markdown-it-py|mdit|myst")
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([\w.!+-]+)")
@@ -53,8 +53,9 @@ def resolve(python: str, requirements: pathlib.Path, wanted: Versions) -> tuple[
         constraints.write_text("".join(f"{name}=={wanted[name]}\n" for name in wanted))
         subprocess.run([python, "-m", "venv", scratch / "venv"], check=True)
         own = scratch / "venv" / "bin" / "python"
-        command = [own, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
-        command += ["--report", scratch / "report", "-r", requirements, "-c", constraints]
+        command = [str(own), "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+        command += ["-r", str(requirements), "-c", str(constraints)]
+        command += ["--report", str(scratch / "report")]
         subprocess.run(command, check=True)
         report = json.loads((scratch / "report").read_text())
     found = {
@@ -87,7 +88,7 @@ def render(found: dict[str, Versions], colab: Versions) -> str:
     }
     return "\n".join(
         [
-            "# Made by tools/lock.py: every package that requirements.txt pulls in.",
+            "# Made by python -m tools lock: every package that requirements.txt pulls in.",
             f"# Resolved with Python {', '.join(sorted(found))}.",
             "",
             "# Colab's versions.",
@@ -100,24 +101,21 @@ def render(found: dict[str, Versions], colab: Versions) -> str:
     )
 
 
-def main() -> None:
+def main(arguments: list[str]) -> int:
     """Rewrite requirements.txt and constraints.txt."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--colab", type=pathlib.Path, required=True, help="Colab's pip-freeze.txt")
-    parser.add_argument("python", nargs="*", default=[sys.executable], help="Colab's version first")
-    arguments = parser.parse_args()
-    colab = read_freeze(arguments.colab.read_text())
+    options = parser("lock", __doc__)
+    options.add_argument("--colab", type=pathlib.Path, required=True, help="Colab's pip-freeze.txt")
+    options.add_argument("python", nargs="*", default=[sys.executable], help="Colab's first")
+    asked = options.parse_args(arguments)
+    colab = read_freeze(asked.colab.read_text())
     requirements = ROOT / "requirements.txt"
     requirements.write_text(with_colab_versions(requirements.read_text(), colab))
     found: dict[str, Versions] = {}
     wanted = colab
-    for python in arguments.python:
+    for python in asked.python:
         name, versions = resolve(python, requirements, wanted)
         found[name] = versions
         wanted = versions | wanted
         print(f"Python {name}: {len(versions)} packages")
     (ROOT / "constraints.txt").write_text(render(found, colab))
-
-
-if __name__ == "__main__":
-    main()
+    return 0

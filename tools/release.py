@@ -1,4 +1,4 @@
-"""Publish a version of the book: python tools/release.py 1.2.0 (what `make release` calls).
+"""Publish a version of the book: python -m tools release 1.2.0 (what `make release` calls).
 
 The commit that gets the tag v1.2.0 holds the version everywhere, and notebooks that fetch exactly
 this version, so that a copy saved in Drive still runs when the book has moved on. The commit after
@@ -9,7 +9,6 @@ pushed: the last line says how.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import datetime
 import pathlib
@@ -18,8 +17,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-import address
-from book_settings import ROOT, Book, BookError, read_book
+from tools import address
+from tools.book.root import BookError
+from tools.book.settings import Book, read_book
+from tools.command_line import book_parser
 
 BRANCH = "main"
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
@@ -147,11 +148,10 @@ def release(book: Book, version: str, check: Check = run_checks) -> None:
     print(f"released {version}; publish it with: git push origin {BRANCH} {tag}")
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = book_parser("release", __doc__)
     parser.add_argument("version", help="three numbers, as in 1.2.0")
-    parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the book's folder")
     options = parser.parse_args(arguments)
     try:
         release(read_book(options.root), options.version)
@@ -159,7 +159,3 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

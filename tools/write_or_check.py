@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-import pathlib
 import sys
 from collections.abc import Callable
 from typing import Protocol
 
-from book_settings import ROOT, Book, BookError, read_book
+from tools.book.root import BookError
+from tools.book.settings import Book, read_book
+from tools.command_line import book_parser
 
 
 class Work(Protocol):
@@ -19,12 +19,15 @@ class Work(Protocol):
 
 
 def run_command(
-    description: str | None, work: Work, praise: Callable[[Book], str], arguments: list[str] | None
+    command: str,
+    description: str | None,
+    work: Work,
+    praise: Callable[[Book], str],
+    arguments: list[str],
 ) -> int:
     """Do the work, print complaints or, without any, praise; returns the exit code."""
-    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    parser = book_parser(command, description)
     parser.add_argument("--check", action="store_true", help="write nothing, list differences")
-    parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the book's folder")
     options = parser.parse_args(arguments)
     try:
         book = read_book(options.root)

@@ -1,4 +1,7 @@
-"""Real data for regression: scikit-learn's diabetes set, bundled, so no download is needed."""
+"""Real data for regression: scikit-learn's diabetes set, bundled, so no download is needed.
+
+Introduced in chapters/06-exact-answer.md, "A model that can be solved".
+"""
 
 from typing import NamedTuple
 

@@ -1,4 +1,7 @@
-"""The data of the book: scikit-learn's handwritten digits, bundled, so no download is needed."""
+"""The data of the book: scikit-learn's handwritten digits, bundled, so no download is needed.
+
+Introduced in chapters/01-kl-formula.md, "Test the guess".
+"""
 
 from typing import NamedTuple
 

@@ -1,4 +1,7 @@
-"""The random numbers of a training step, as a pure function of (seed, number of the draw)."""
+"""The random numbers of a training step, as a pure function of (seed, number of the draw).
+
+Introduced in chapters/16-step-cost.md, "The same functions".
+"""
 
 import math
 from collections.abc import Sequence

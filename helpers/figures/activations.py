@@ -1,4 +1,7 @@
-"""Pictures of a variational autoencoder: its codes, what it draws, and bounds of log p(x)."""
+"""Pictures of a variational autoencoder: its codes, what it draws, and bounds of log p(x).
+
+Introduced in chapters/10-activations.md, "An autoencoder whose ELBO is right".
+"""
 
 from collections.abc import Mapping, Sequence
 

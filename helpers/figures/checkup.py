@@ -1,4 +1,7 @@
-"""The picture of how a check-up weighs a KL: the slope of an objective along log σ."""
+"""The picture of how a check-up weighs a KL: the slope of an objective along log σ.
+
+Introduced in chapters/14-check-up.md, "How to weigh a KL without reading the code".
+"""
 
 import matplotlib.ticker
 import pandas as pd

@@ -1,4 +1,7 @@
-"""Pictures of the ELBO: its two splits, and what the weight of the KL does to training."""
+"""Pictures of the ELBO: its two splits, and what the weight of the KL does to training.
+
+Introduced in chapters/03-elbo.md, "Where the two terms come from".
+"""
 
 import matplotlib.axes
 import numpy as np

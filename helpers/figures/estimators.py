@@ -1,4 +1,7 @@
-"""Pictures of estimators: the noise of their gradients, and functions that they draw."""
+"""Pictures of estimators: the noise of their gradients, and functions that they draw.
+
+Introduced in chapters/07-estimators.md, "Noise against the batch size".
+"""
 
 from collections.abc import Mapping
 

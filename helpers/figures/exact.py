@@ -1,4 +1,7 @@
-"""Pictures of approximate posteriors beside exact ones: coefficients and predictive bands."""
+"""Pictures of approximate posteriors beside exact ones: coefficients and predictive bands.
+
+Introduced in chapters/06-exact-answer.md, "Too narrow, and by how much".
+"""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,7 @@
-"""Pictures of the KL divergence between Gaussians: what it averages, and what its terms do."""
+"""Pictures of the KL divergence between Gaussians: what it averages, and what its terms do.
+
+Introduced in chapters/01-kl-formula.md, "What it is: the KL divergence".
+"""
 
 import matplotlib.axis
 import numpy as np

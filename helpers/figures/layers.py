@@ -1,4 +1,7 @@
-"""Pictures of where the nats sit: in which layer, in which weights, in networks of which width."""
+"""Pictures of where the nats sit: in which layer, in which weights, in networks of which width.
+
+Introduced in chapters/02-inspecting-losses.md, "Where in the weights the nats sit".
+"""
 
 import itertools
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""Pictures of the life of ``losses``: a warm-up that works or not, and when to stop training."""
+"""Pictures of the life of ``losses``: a warm-up that works or not, and when to stop training.
+
+Introduced in chapters/11-life-of-losses.md, "`val_loss`, and when to stop".
+"""
 
 import pandas as pd
 

@@ -1,4 +1,7 @@
-"""The picture of the first page: what ``losses`` holds, beside the same computed by hand."""
+"""The picture of the first page: what ``losses`` holds, beside the same computed by hand.
+
+Introduced in chapters/02-inspecting-losses.md, "Each entry is a KL divergence".
+"""
 
 import numpy as np
 import pandas as pd

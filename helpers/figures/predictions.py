@@ -1,4 +1,7 @@
-"""Pictures of predictions: draws, calibration, doubt, and rotated digits."""
+"""Pictures of predictions: draws, calibration, doubt, and rotated digits.
+
+Introduced in chapters/04-training.md, "A prediction is an average over draws".
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,7 @@
-"""Pictures of a training by the ELBO: its two terms, and what became of the weights."""
+"""Pictures of a training by the ELBO: its two terms, and what became of the weights.
+
+Introduced in chapters/04-training.md, "Two terms, one loss".
+"""
 
 import pandas as pd
 from matplotlib.axes import Axes

@@ -1,4 +1,7 @@
-"""Reading ``neural_net.losses`` layer by layer, beside the KL recomputed by hand."""
+"""Reading ``neural_net.losses`` layer by layer, beside the KL recomputed by hand.
+
+Introduced in chapters/01-kl-formula.md, "Its gradient in the means is weight decay".
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple

@@ -2,6 +2,8 @@
 
 Everything here is float64 NumPy and SciPy, on purpose: it is the independent route against which
 the book checks what TensorFlow Probability computes in float32.
+
+Introduced in chapters/01-kl-formula.md, "The same number by four roads".
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""The Kullback-Leibler divergence estimated from draws, for when no closed form exists."""
+"""The Kullback-Leibler divergence estimated from draws, for when no closed form exists.
+
+Introduced in chapters/01-kl-formula.md, "The same number by four roads".
+"""
 
 from typing import NamedTuple
 

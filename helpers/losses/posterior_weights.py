@@ -1,4 +1,7 @@
-"""Every weight of a network with the mean, the standard deviation and the nats of its posterior."""
+"""Every weight of a network with the mean, the standard deviation and the nats of its posterior.
+
+Introduced in chapters/01-kl-formula.md, "Test the guess".
+"""
 
 import pandas as pd
 import tf_keras

@@ -1,4 +1,7 @@
-"""Pruning: which weights a network needs, by the signal-to-noise ratio of their posterior."""
+"""Pruning: which weights a network needs, by the signal-to-noise ratio of their posterior.
+
+Introduced in chapters/09-prior-strength.md, "Which weights are needed: pruning".
+"""
 
 import numpy as np
 import numpy.typing as npt

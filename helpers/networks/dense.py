@@ -1,4 +1,7 @@
-"""The network of the question, and a plain one of the same size."""
+"""The network of the question, and a plain one of the same size.
+
+Introduced in chapters/01-kl-formula.md, "Test the guess".
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,7 @@
-"""Factorised Gaussian posteriors with an initialiser of their own for every layer."""
+"""Factorised Gaussian posteriors with an initialiser of their own for every layer.
+
+Introduced in chapters/02-inspecting-losses.md, "An empty list fills up".
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,7 @@
-"""A variational autoencoder for the digits: two numbers a digit, and counts of inked pixels."""
+"""A variational autoencoder for the digits: two numbers a digit, and counts of inked pixels.
+
+Introduced in chapters/10-activations.md, "A KL for every image".
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,7 @@
-"""Reading what the benchmark of training steps measured: numbers per round, medians, ratios."""
+"""Reading what the benchmark of training steps measured: numbers per round, medians, ratios.
+
+Introduced in chapters/16-step-cost.md, "The same training, in many hands".
+"""
 
 import json
 import pathlib

@@ -1,4 +1,7 @@
-"""Showing the exact text of an error or a warning without stopping or cluttering the page."""
+"""Showing the exact text of an error or a warning without stopping or cluttering the page.
+
+Introduced in chapters/01-kl-formula.md, "When the prior is not Gaussian".
+"""
 
 import contextlib
 import logging

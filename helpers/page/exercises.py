@@ -1,4 +1,7 @@
-"""Check cells: whether a reader's answer to an exercise is right, and if not, a hint."""
+"""Check cells: whether a reader's answer to an exercise is right, and if not, a hint.
+
+Introduced in chapters/01-kl-formula.md, "Exercise: a narrower prior".
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -1,4 +1,7 @@
-"""Running short programs, each in a Python interpreter of its own."""
+"""Running short programs, each in a Python interpreter of its own.
+
+Introduced in chapters/05-then-and-now.md, "Word for word, with three switches".
+"""
 
 import os
 import pathlib

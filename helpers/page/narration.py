@@ -1,4 +1,7 @@
-"""Sentences whose numbers are computed: prose that cannot drift from the results."""
+"""Sentences whose numbers are computed: prose that cannot drift from the results.
+
+Introduced in chapters/01-kl-formula.md, "Test the guess".
+"""
 
 from IPython.display import Markdown, display
 

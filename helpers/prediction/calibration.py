@@ -1,4 +1,7 @@
-"""How often predictions are right, bin by bin of how sure they are."""
+"""How often predictions are right, bin by bin of how sure they are.
+
+Introduced in chapters/04-training.md, "How calibrated?".
+"""
 
 import numpy as np
 import numpy.typing as npt

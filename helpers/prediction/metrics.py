@@ -1,4 +1,7 @@
-"""Standard measures of a predictive distribution over classes."""
+"""Standard measures of a predictive distribution over classes.
+
+Introduced in chapters/03-elbo.md, "Five weights side by side".
+"""
 
 import numpy as np
 import numpy.typing as npt

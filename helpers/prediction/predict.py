@@ -1,4 +1,7 @@
-"""Predictions as averages over draws from the weight posterior."""
+"""Predictions as averages over draws from the weight posterior.
+
+Introduced in chapters/03-elbo.md, "Five weights side by side".
+"""
 
 from collections.abc import Callable
 

@@ -1,17 +1,75 @@
 """Training that saves itself now and then, and goes on where it was."""
 
+from __future__ import annotations
+
+import contextlib
+import os
 import time
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tqdm.auto
 
-from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, load_checkpoint, lock_folder, save_checkpoint
 from .same_run import check_same_run
 
 Array = npt.NDArray[np.float64]
+Folder = str | os.PathLike[str]
+
+
+class Saving(Protocol):
+    """What a training asks for, whether it is saved or not."""
+
+    def saved_option(self, name: str) -> Any:
+        """The option of this name in the checkpoint that is gone on from; ``None`` without one."""
+
+    def check_repeatable(self, operations: list[str]) -> None:
+        """Raise if a training that draws by these operations cannot be saved."""
+
+    def restore(
+        self,
+        variables: list[tf.Variable],
+        describe: Callable[[], dict[str, Any]],
+        num_columns: int,
+        num_steps: int,
+    ) -> Array:
+        """Set the variables as saved, and return the history so far [steps, columns]."""
+
+    def save_if_due(self, rows: Array) -> None:
+        """Save if it is time."""
+
+    def save(self, rows: Array) -> None:
+        """Save now."""
+
+
+class NotSaved:
+    """A training without a folder: it begins anew, and nothing is kept."""
+
+    def saved_option(self, name: str) -> Any:
+        """Nothing was saved."""
+
+    def check_repeatable(self, operations: list[str]) -> None:
+        """Whatever it draws need not be drawn again."""
+
+    def restore(
+        self,
+        variables: list[tf.Variable],
+        describe: Callable[[], dict[str, Any]],
+        num_columns: int,
+        num_steps: int,
+    ) -> Array:
+        """It begins anew."""
+        del variables, describe, num_steps
+        return np.empty((0, num_columns))
+
+    def save_if_due(self, rows: Array) -> None:
+        """Nothing is kept."""
+
+    def save(self, rows: Array) -> None:
+        """Nothing is kept."""
 
 
 class Autosave:
@@ -20,39 +78,76 @@ class Autosave:
     Parameters
     ----------
     folder
-        Where; ``None`` to save nothing.
+        Where.
     save_every
         Seconds between two checkpoints.
-    variables
-        All that training changes.
-    run
-        What :func:`~helpers.saving.same_run.describe_run` says of it.
+    checkpoint
+        What the folder holds.
     """
 
-    def __init__(
-        self, folder: Any, save_every: float, variables: list[tf.Variable], run: dict[str, Any]
-    ) -> None:
-        self.folder, self.save_every, self.variables, self.run = folder, save_every, variables, run
+    def __init__(self, folder: Folder, save_every: float, checkpoint: Checkpoint | None) -> None:
+        self.folder, self.save_every, self.checkpoint = folder, save_every, checkpoint
+        self.variables: list[tf.Variable] = []
+        self.run: dict[str, Any] = {}
         self.saved_at, self.saved_steps = time.monotonic(), -1
 
-    def restore(self, resume: bool, num_columns: int, num_steps: int) -> Array:
-        """Set the variables as they were saved, say so, and return the history [steps, columns].
+    def saved_option(self, name: str) -> Any:
+        """The option of this name in the checkpoint; ``None`` where there is none."""
+        return None if self.checkpoint is None else self.checkpoint.run.get(name)
+
+    def check_repeatable(self, operations: list[str]) -> None:
+        """Raise if a training draws by operations that could not draw the same again.
 
         Raises
         ------
         ValueError
-            If a checkpoint is there but ``resume`` is false, or it is of another run, or holds more
-            steps or other columns than asked for.
+            If there are such ``operations``.
         """
-        checkpoint = None if self.folder is None else load_checkpoint(self.folder)
+        if operations:
+            raise ValueError(
+                f"The operation {operations[0]} draws from a state of TensorFlow that no "
+                "checkpoint holds, so a training of this network cannot be resumed draw for draw. "
+                "Train it without folder, or draw by tf.random.normal or tf.random.uniform, "
+                "outside of loops."
+            )
+
+    def restore(
+        self,
+        variables: list[tf.Variable],
+        describe: Callable[[], dict[str, Any]],
+        num_columns: int,
+        num_steps: int,
+    ) -> Array:
+        """Set the variables as they were saved, say so, and return the history [steps, columns].
+
+        Parameters
+        ----------
+        variables
+            All that training changes.
+        describe
+            Returns what :func:`~helpers.saving.same_run.describe_run` says of the run.
+        num_columns, num_steps
+            Of the whole history.
+
+        Raises
+        ------
+        ValueError
+            If the checkpoint is of another run, or holds more steps or other columns.
+        """
+        self.variables, self.run = variables, describe()
+        checkpoint, self.checkpoint = self.checkpoint, None  # its arrays are needed only once
         if checkpoint is None:
             return np.empty((0, num_columns))
-        if not resume:
-            raise ValueError(
-                f"{self.folder} holds a training of {checkpoint.step} steps: pass resume=True to "
-                "go on with it, or another folder to start anew."
-            )
         check_same_run(checkpoint, self.run)
+        self._check_size(checkpoint, num_columns, num_steps)
+        for variable, value in zip(variables, checkpoint.variables, strict=True):
+            variable.assign(value)
+        self.saved_steps = checkpoint.step
+        tqdm.auto.tqdm.write(f"Resumed after step {checkpoint.step}, saved in {self.folder}.")
+        return checkpoint.rows
+
+    def _check_size(self, checkpoint: Checkpoint, num_columns: int, num_steps: int) -> None:
+        """Raise if the history does not fit: more steps than asked for, or other columns."""
         if checkpoint.step > num_steps:
             raise ValueError(
                 f"{self.folder} holds {checkpoint.step} steps, more than the {num_steps} asked "
@@ -64,11 +159,6 @@ class Autosave:
                 f"network has {num_columns}, one for each entry of losses and one more: build it "
                 "as it was, or pass another folder."
             )
-        for variable, value in zip(self.variables, checkpoint.variables, strict=True):
-            variable.assign(value)
-        self.saved_steps = checkpoint.step
-        tqdm.auto.tqdm.write(f"Resumed after step {checkpoint.step}, saved in {self.folder}.")
-        return checkpoint.rows
 
     def save_if_due(self, rows: Array) -> None:
         """Save if ``save_every`` seconds have gone by since the last time."""
@@ -77,8 +167,41 @@ class Autosave:
 
     def save(self, rows: Array) -> None:
         """Save now, unless nothing has changed since the last time."""
-        if self.folder is None or len(rows) == self.saved_steps:
+        if len(rows) == self.saved_steps:
             return
         values = [variable.numpy() for variable in self.variables]
         save_checkpoint(self.folder, Checkpoint(len(rows), values, rows, self.run))
         self.saved_at, self.saved_steps = time.monotonic(), len(rows)
+
+
+@contextlib.contextmanager
+def saving_into(folder: Folder | None, save_every: float, *, resume: bool) -> Iterator[Saving]:
+    """Lock the folder, look once what it holds, and hand out what saves a training there.
+
+    Parameters
+    ----------
+    folder
+        Where; ``None`` to save nothing.
+    save_every
+        Seconds between two checkpoints.
+    resume
+        Whether to go on from a checkpoint that is there.
+
+    Raises
+    ------
+    ValueError
+        If a checkpoint is there but ``resume`` is false, or it is damaged.
+    OSError
+        If the folder cannot be written to, or another training holds it.
+    """
+    if folder is None:
+        yield NotSaved()
+        return
+    with lock_folder(folder):
+        checkpoint = load_checkpoint(folder)
+        if checkpoint is not None and not resume:
+            raise ValueError(
+                f"{folder} holds a training of {checkpoint.step} steps: pass resume=True to "
+                "go on with it, or another folder to start anew."
+            )
+        yield Autosave(folder, save_every, checkpoint)

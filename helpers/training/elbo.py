@@ -1,4 +1,7 @@
-"""The evidence lower bound (ELBO) and its two terms, in nats."""
+"""The evidence lower bound (ELBO) and its two terms, in nats.
+
+Introduced in chapters/01-kl-formula.md, "Test the guess".
+"""
 
 import tensorflow as tf
 import tensorflow_probability as tfp

@@ -1,4 +1,11 @@
-"""Adam's update as one operation for each variable, instead of Keras' dozen."""
+"""Adam's update as one operation for each variable, instead of Keras' dozen.
+
+``tf_keras.optimizers.legacy.Adam`` calls the same operation by itself, schedules included, and
+needs nothing of this. It is here for the Adam that everybody writes, ``tf_keras.optimizers.Adam``:
+with Keras' own update a step of the question's network takes a seventh to a quarter longer.
+
+Introduced in chapters/16-step-cost.md, "The same Adam, and noise that any step can make again".
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,7 @@
-"""The compiled steps of a training run: many steps to one call, without Python in between."""
+"""The compiled steps of a training run: many steps to one call, without Python in between.
+
+Introduced in chapters/16-step-cost.md, "Count before you time".
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

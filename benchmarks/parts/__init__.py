@@ -1,1 +1,0 @@
-"""The parts of a step, each alone: contenders of one interface."""

@@ -1,0 +1,1 @@
+"""What the book's sources say: settings, pages, and what they refer to."""

@@ -1,0 +1,1 @@
+"""The notebooks for Colab, made from the chapters."""

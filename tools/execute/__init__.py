@@ -1,0 +1,1 @@
+"""Chapters executed as on Colab, and what is kept of their outputs."""
