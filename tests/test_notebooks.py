@@ -101,6 +101,14 @@ def test_the_notebook_says_where_it_is_from(book):
     assert all(not c.get("outputs") for c in notebook.cells)
 
 
+def test_the_first_notebook_says_what_colab_asks(book):
+    book.generate()
+    for name, says in (("00-door", True), ("01-one", False)):
+        top = book.notebook(name).cells[0].source
+        assert ("not authored by Google" in top) is says
+        assert ("Save a copy in Drive" in top) is says
+
+
 def test_a_figure_is_followed_by_its_number_and_caption(book):
     book.generate()
     cells = book.notebook("01-one").cells

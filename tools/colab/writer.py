@@ -17,6 +17,11 @@ from tools.colab.set_up_cell import CELL_ID, TITLE, set_up_code
 
 FOLDED = {"hide-input", "remove-input"}  # on Colab: a form, of which the title is seen
 TAGS = {*FOLDED, "hide-output"}
+FIRST_RUN = (
+    "Before the first cell runs, Colab says that this notebook was not authored by Google, as it "
+    "does of every notebook from GitHub: choose *Run anyway*. To keep a copy with changes of your "
+    "own, choose *File → Save a copy in Drive*."
+)
 CHECK = re.compile(r"^(?:check\w*\(|assert\b)", re.MULTILINE)
 GENERATOR = "python -m tools notebooks"
 
@@ -200,9 +205,16 @@ class NotebookWriter:
         self._append(text, heading.cell)
 
     def _origin(self) -> str:
-        """The line under the title that says where the notebook is from."""
-        page = f"{self.references.book.site}{self.source.page.name}.html"
-        return f"*This notebook is generated from the book: [read this page there]({page}).*"
+        """The lines under the title: where the notebook is from; on the first, how to run it.
+
+        Colab asks a question before it runs a notebook that it does not know.
+        """
+        book = self.references.book
+        page = f"{book.site}{self.source.page.name}.html"
+        origin = f"*This notebook is generated from the book: [read this page there]({page}).*"
+        if self.source.page != book.pages[0]:
+            return origin
+        return f"{origin}\n\n{FIRST_RUN}"
 
     def _solution(self, directive: Directive) -> None:
         """Open or close a solution: on Colab a section that is folded at first."""
