@@ -1,5 +1,7 @@
 """The check-up: no alarm on healthy networks, the right one on each trap, nothing changed."""
 
+import ast
+import pathlib
 import random
 import re
 
@@ -11,9 +13,12 @@ from checkup_zoo import HEALTHY, INPUTS, LABELS, SICK, USUAL, N, classifier, com
 from fixtures.tiny_book import TinyBook
 
 from helpers.checkup import Finding, Report, checkup
-from helpers.checkup.links import PAGES, SITE, link_to
+from helpers.checkup.kinds import PAGES, SITE, link_to
+from helpers.checkup.measure.source_code import HELPERS
 
 EXACT = 1e-3
+CHECKUP = ROOT / "helpers/checkup"
+MODULES = sorted(path for path in CHECKUP.rglob("*.py") if path.name != "__init__.py")
 
 
 def examine(case):
@@ -109,9 +114,17 @@ def sample():
     """A report with every verdict and awkward characters."""
     return Report(
         [
-            Finding("kl-weight", "right", "Fine & <good>.", "a"),
-            Finding("kl-missing", "wrong", "Long words. " * 30, "b, c", 0.0, 0.1, cure="Do <it>."),
-            Finding("twin-layers", "look", "Same."),
+            Finding(kind="kl-weight", verdict="right", message="Fine & <good>.", layer="a"),
+            Finding(
+                kind="kl-missing",
+                verdict="wrong",
+                message="Long words. " * 30,
+                layer="b, c",
+                value=0.0,
+                expected=0.1,
+                cure="Do <it>.",
+            ),
+            Finding(kind="twin-layers", verdict="look", message="Same."),
         ],
         "Checked: this.",
     )
@@ -171,19 +184,102 @@ def test_every_link_leads_somewhere():
     assert missing_targets(["14-check-up#no-such-heading", "99-none"]) != []
     assert missing_targets(PAGES.values()) == []
     assert link_to("kl-missing").startswith(SITE)
-    assert link_to("unheard-of").endswith("14-check-up.html")
+    assert link_to("cannot-run").endswith("/chapters/15-error-index.html")
+
+
+def test_unknown_kind_is_an_error():
+    with pytest.raises(KeyError, match="add it to the table PAGES"):
+        link_to("unheard-of")
+    with pytest.raises(KeyError, match="add it to the table PAGES"):
+        Finding(kind="unheard-of", verdict="wrong", message="It has no page.")
+    with pytest.raises(TypeError, match="positional"):
+        Finding("kl-weight", "right", "Fields have names.")
+
+
+def kinds_given(source):
+    """The kinds that code gives to findings, "" for one that is not written out."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            given = [k.value for k in node.keywords if k.arg == "kind"]
+            if name == "Finding" and not given:
+                found.add("")
+            if name in ("Finding", "replace"):
+                found |= {getattr(value, "value", "") for value in given}
+    return found
+
+
+def test_table_holds_the_kinds_that_are_used():
+    assert kinds_given("Finding(kind='a', verdict='b')\nreplace(x, kind='c')") == {"a", "c"}
+    assert kinds_given("Finding(kind=name)\nObjective(kind='own')") == {""}
+    assert kinds_given("Finding('a', 'look')\nreplace(x, layer='b')") == {""}
+    used = set().union(*(kinds_given(path.read_text()) for path in MODULES))
+    assert used == set(PAGES)
+
+
+def imported(path):
+    """The modules of the check-up that one imports, named from its folder, as "judge.kl_ratio"."""
+    names = set()
+    place = path.relative_to(CHECKUP).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and 0 < node.level <= len(place) + 1:
+            base = place[: len(place) + 1 - node.level]
+            names.add(".".join([*base, *filter(None, [node.module])]))
+    return names
+
+
+def wrong_ways(path, names):
+    """The imports that lead back: from what is measured or told to those who read it."""
+    part = path.relative_to(CHECKUP).parts[0]
+    allowed = {
+        "measure": {"measure"},
+        "judge": {"judge", "measure", "report"},
+        "kinds.py": set(),
+        "report.py": {"kinds"},
+        "examine.py": {"judge", "measure", "report"},
+        "run.py": {"examine", "judge", "measure", "report"},
+    }
+    return {name for name in names if name.split(".")[0] not in allowed[part]}
+
+
+def test_imports_go_one_way():
+    measuring = CHECKUP / "measure/case.py"
+    assert wrong_ways(measuring, {"judge.collapse", "measure.batch"}) == {"judge.collapse"}
+    assert wrong_ways(measuring, {"report", "kinds"}) == {"report", "kinds"}
+    assert "measure.case" in imported(CHECKUP / "judge/collapse.py")
+    for path in MODULES:
+        assert wrong_ways(path, imported(path)) == set(), path
+
+
+def shared_names(paths):
+    """The names that two modules have, where the figures of a subject may be called after it."""
+    names = [path.stem for path in paths if "figures" not in path.parts and path.stem[0] != "_"]
+    return {name for name in names if names.count(name) > 1}
+
+
+def test_no_two_modules_share_a_name():
+    paths = [pathlib.Path(p) for p in ("losses/kl.py", "checkup/kl.py", "figures/a.py", "b/a.py")]
+    assert shared_names(paths) == {"kl"}
+    modules = {path.stem for path in MODULES}
+    assert shared_names((ROOT / "helpers").rglob("*.py")) & modules == set()
+
+
+def test_optimizers_of_the_helpers_are_known_by_their_folder():
+    assert HELPERS == ROOT / "helpers"
 
 
 def test_links_move_with_the_book(tmp_path):
-    import address
+    from tools import address
 
     book = TinyBook(tmp_path / "book")
-    source = (ROOT / "helpers/checkup/links.py").read_text()
-    placed = book.root / "helpers/checkup/links.py"
+    source = (ROOT / "helpers/checkup/kinds.py").read_text()
+    placed = book.root / "helpers/checkup/kinds.py"
     placed.parent.mkdir(parents=True)
     placed.write_text(
         re.sub(r'SITE = ".*"', 'SITE = "https://your_account.github.io/tiny-book/"', source)
     )
+    book.write("CITATION.cff", "repository-code: https://github.com/your_account/tiny-book\n")
     settings = book.root / "_config.yml"
     settings.write_text(settings.read_text().replace("your_account/tiny-book", "Ada/kl"))
     assert address.main(["--root", str(book.root)]) == 0

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from .links import link_to
+from .kinds import link_to
 
 Verdict = Literal["wrong", "look", "right"]
 Sureness = Literal["measured", "likely", "possible"]
@@ -17,14 +17,14 @@ MARKS = {"wrong": "✗", "look": "!", "right": "✓"}
 WIDTH = 80
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """One thing that the check-up looked at.
 
     Attributes
     ----------
     kind
-        A stable name, for instance ``"kl-not-scaled"``.
+        A stable name, for instance ``"kl-not-scaled"``; the table in ``kinds`` has them all.
     verdict
         ``"wrong"`` (the number trained on is not what it seems), ``"look"`` (may be intended) or
         ``"right"``.
@@ -49,6 +49,9 @@ class Finding:
     expected: float | None = None
     sure: Sureness = "measured"
     cure: str = ""
+
+    def __post_init__(self) -> None:
+        link_to(self.kind)  # raises for a kind that the table does not hold
 
     @property
     def link(self) -> str:

@@ -1,18 +1,23 @@
-"""The check-up itself: run the network, measure, and put everything back."""
+"""The check-up itself: run the network, measure, and put everything back.
+
+Introduced in chapters/14-check-up.md, "A healthy network".
+"""
 
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from .batch import Batch, count_rows, take_batch
-from .case import Patient
 from .examine import examine
-from .failures import cannot_run
-from .keras_version import check_keras_3, is_keras_3
-from .objective import evaluate, understand
+from .judge.failures import cannot_run
+from .judge.keras_version import check_keras_3
+from .measure.batch import Batch, count_rows, take_batch
+from .measure.case import TrainingSetup
+from .measure.keras_3 import is_keras_3
+from .measure.objective import evaluate
+from .measure.understand import understand
+from .measure.untouched import quiet, untouched, use_seed
 from .report import Report
-from .state import quiet, untouched, use_seed
 
 
 def checkup(
@@ -62,23 +67,19 @@ def checkup(
     batch = take_batch(inputs, targets, batch_size)
     if is_keras_3(network):
         return Report(check_keras_3(network))
-    num_inputs = count_rows(inputs)
-    numbers = (num_examples or num_inputs, num_examples is None, batch_size, num_inputs)
     try:
         _build(network, batch)
-    except Exception as error:  # noqa: BLE001 (a sick network is a finding)
+    except Exception as error:  # noqa: BLE001 (a network that fails is a finding)
         return Report([cannot_run(error)])
     with untouched(network, loss):
-        tf.config.run_functions_eagerly(True)
-        use_seed(0)
-        try:
-            network(batch.inputs)  # so that losses holds numbers, as after any eager call
-            objective = understand(network, batch, loss)
-            called = evaluate(objective, batch).watch.called
-        except Exception as error:  # noqa: BLE001 (a sick objective is a finding)
-            return Report([cannot_run(error)])
-        patient = Patient(network, batch, loss, objective, *numbers)
-        return Report(examine(patient, called), objective.understood)
+        return _examined(
+            network,
+            batch,
+            loss,
+            num_examples=num_examples,
+            batch_size=batch_size,
+            num_inputs=count_rows(inputs),
+        )
 
 
 def _check_arguments(network: Any, num_examples: int | None, batch_size: int | None) -> None:
@@ -101,3 +102,34 @@ def _build(network: Any, batch: Batch) -> None:
     if not network.built:
         with quiet():
             network(batch.inputs)
+
+
+def _examined(
+    network: Any,
+    batch: Batch,
+    loss: Any,
+    *,
+    num_examples: int | None,
+    batch_size: int | None,
+    num_inputs: int,
+) -> Report:
+    """Run the network and its objective, and let all checks read what they do."""
+    tf.config.run_functions_eagerly(True)
+    use_seed(0)
+    try:
+        network(batch.inputs)  # so that losses holds numbers, as after any eager call
+        objective = understand(network, batch, loss)
+        called = evaluate(objective, batch).watch.called
+    except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
+        return Report([cannot_run(error)])
+    setup = TrainingSetup(
+        network=network,
+        batch=batch,
+        loss=loss,
+        objective=objective,
+        num_examples=num_examples or num_inputs,
+        assumed=num_examples is None,
+        batch_size=batch_size,
+        num_inputs=num_inputs,
+    )
+    return Report(examine(setup, called), objective.understood)

@@ -1,4 +1,4 @@
-"""Where the book explains each kind of finding: the only helper that names the site's pages."""
+"""The kinds of findings, each with the page that explains it: the only helper that names pages."""
 
 SITE = "https://your_account.github.io/tfp-losses-book/"
 
@@ -41,6 +41,17 @@ PAGES = {
 
 
 def link_to(kind: str) -> str:
-    """Return the address of the page that explains a kind of finding."""
-    page, _, anchor = PAGES.get(kind, "14-check-up").partition("#")
+    """Return the address of the page that explains a kind of finding.
+
+    Raises
+    ------
+    KeyError
+        If the table does not hold the kind.
+    """
+    if kind not in PAGES:
+        raise KeyError(
+            f"{kind!r} is no kind of finding: add it to the table PAGES in {__name__}, with the "
+            "page that explains it."
+        )
+    page, _, anchor = PAGES[kind].partition("#")
     return f"{SITE}chapters/{page}.html" + (f"#{anchor}" if anchor else "")

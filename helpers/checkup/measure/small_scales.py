@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .posteriors import Posterior
-from .state import snapshot
+from .layer_posteriors import Posterior
+from .untouched import snapshot
 
 # Values for the untransformed scale: enough for softplus and exp, for exp(ρ/2), for softplus(ρ/100)
 # and for a scale that is a variable as it stands.
@@ -45,7 +45,7 @@ class SmallScale:
         """Whether the scales follow a variable at all."""
         return any(np.any(slope) for slope in self.slopes) and bool(np.isfinite(self.log_scale))
 
-    def weight(self, gradients: list[Any]) -> float:
+    def factor(self, gradients: list[Any]) -> float:
         """Return λ from the objective's gradient by each variable of the posterior."""
         wanted = np.concatenate([np.ravel(s) for s in self.slopes])
         pairs = zip(gradients, self.slopes, strict=True)

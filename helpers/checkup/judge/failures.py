@@ -1,8 +1,8 @@
-"""A network that does not run: the error, and what usually causes it."""
+"""Networks that do not run, and checks that cannot cope with one: the error and its usual cause."""
 
 import re
 
-from .report import Finding
+from ..report import Finding
 
 CAUSES = (
     (
@@ -52,10 +52,10 @@ def cannot_run(error: Exception) -> Finding:
     short = text if len(text) < 400 else f"{text[:400]} …"
     cure = next((cure for mark, cure in CAUSES if mark in text), "")
     message = f"It does not run: {type(error).__name__}: {short}"
-    return Finding("cannot-run", "wrong", message, sure="measured", cure=cure)
+    return Finding(kind="cannot-run", verdict="wrong", message=message, sure="measured", cure=cure)
 
 
 def not_checked(what: str, error: Exception) -> Finding:
     """Return the note that a check could not cope with this network."""
     text = f"This could not be checked: {what} ({type(error).__name__}: {str(error)[:200]})."
-    return Finding("not-checked", "look", text, sure="possible")
+    return Finding(kind="not-checked", verdict="look", message=text, sure="possible")

@@ -1,0 +1,122 @@
+"""What the KL of activations weighs: one per example, so it is never divided by N."""
+
+from ..measure.case import Case
+from ..measure.encoder_kl import EncoderKL, encoder_kls
+from ..report import Finding
+
+TOLERANCE = 0.3  # of a ratio that is estimated from draws
+
+
+def check_activation_kls(case: Case) -> list[Finding]:
+    """Return what each regulariser of TFP's adds, beside the mean KL per example."""
+    return [_judge(case, kl) for kl in encoder_kls(case)]
+
+
+def _judge(case: Case, kl: EncoderKL) -> Finding:
+    rows, n = case.batch.size, case.setup.num_examples
+    ratio = kl.ratio / rows if case.data.is_sum else kl.ratio
+    cases = [(1.0, _right), (2.0, _twice), (0.0, _none), (rows, _summed), (1 / n, _per_n)]
+    for wanted, finding in cases:
+        close = abs(ratio - wanted) < TOLERANCE * wanted or (wanted == 0 and abs(ratio) < 0.1 / n)
+        if close and not (finding is _twice and kl.entries < 2):
+            return finding(kl.name, ratio)
+    return _tempered(kl.name, ratio)
+
+
+def _right(name: str, ratio: float) -> Finding:
+    text = "The KL of the encoder is the mean over the batch, as it should be beside a mean NLL."
+    return Finding(
+        kind="activation-kl",
+        verdict="right",
+        message=text,
+        layer=name,
+        value=ratio,
+        expected=1.0,
+    )
+
+
+def _twice(name: str, ratio: float) -> Finding:
+    text = (
+        "The KL of the encoder is counted twice. TFP 0.25's layer returns its distribution and its "
+        "value, and Keras regularises both."
+    )
+    cure = (
+        "Give KLDivergenceRegularizer weight=0.5, or put KLDivergenceAddLoss(prior) after the "
+        "layer instead."
+    )
+    return Finding(
+        kind="kl-counted-twice",
+        verdict="wrong",
+        message=text,
+        layer=name,
+        value=ratio,
+        expected=1.0,
+        sure="measured",
+        cure=cure,
+    )
+
+
+def _none(name: str, ratio: float) -> Finding:
+    text = "The layer adds the KL of the encoder to losses, but what you minimise does not feel it."
+    return Finding(
+        kind="kl-missing",
+        verdict="wrong",
+        message=text,
+        layer=name,
+        value=ratio,
+        expected=1.0,
+        sure="measured",
+        cure="Add sum(network.losses) after the forward pass.",
+    )
+
+
+def _summed(name: str, ratio: float) -> Finding:
+    text = (
+        "The KL of the encoder is the sum over the batch, beside a mean of the data term: it "
+        "weighs too much by the number of rows. KLDivergenceAddLoss(use_exact_kl=True) does that "
+        "in TFP 0.25."
+    )
+    return Finding(
+        kind="kl-wrong-count",
+        verdict="wrong",
+        message=text,
+        layer=name,
+        value=ratio,
+        expected=1.0,
+        sure="measured",
+        cure="Give it weight=1/batch_size, or add tf.reduce_mean(tfd.kl_divergence(q, prior)).",
+    )
+
+
+def _per_n(name: str, ratio: float) -> Finding:
+    text = (
+        "The KL of the encoder is divided by N. It is a KL of each example, not of the weights: "
+        "beside a mean NLL its mean belongs undivided."
+    )
+    return Finding(
+        kind="kl-wrong-count",
+        verdict="wrong",
+        message=text,
+        layer=name,
+        value=ratio,
+        expected=1.0,
+        sure="measured",
+        cure="Drop the division.",
+    )
+
+
+def _tempered(name: str, ratio: float) -> Finding:
+    text = (
+        f"The KL of the encoder weighs {ratio:.3g} times as much as in the ELBO: a β-VAE if you "
+        "mean it."
+    )
+    return Finding(
+        kind="tempered",
+        verdict="look",
+        message=text,
+        layer=name,
+        value=ratio,
+        expected=1.0,
+        sure="likely",
+        cure="If you do not mean it, give the KL weight 1 beside a mean NLL.",
+    )

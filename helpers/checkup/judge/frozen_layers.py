@@ -1,0 +1,31 @@
+"""Layers that are not trained and still pay for their KL."""
+
+from ..measure.case import Case
+from ..measure.kl_factor import KLFactor
+from ..measure.scale_variables import scale_variables
+from ..report import Finding
+
+
+def check_frozen(case: Case) -> list[Finding]:
+    """Return a note on layers that are not trained and still pay for their KL."""
+    trained = {id(v) for v in getattr(case.network, "trainable_variables", ())}
+    names = [f.posterior.name for f in case.factors if _pays_untrained(f, trained)]
+    if not names:
+        return []
+    text = (
+        "The posterior is not among the trainable variables, yet its KL is still in what is "
+        "minimised: a constant that training cannot lower."
+    )
+    return [
+        Finding(
+            kind="frozen-layer",
+            verdict="look",
+            message=text,
+            layer=", ".join(dict.fromkeys(names)),
+        )
+    ]
+
+
+def _pays_untrained(factor: KLFactor, trained: set[int]) -> bool:
+    scales = scale_variables(factor.posterior)
+    return bool(scales) and factor.value > 0 and not any(id(v) in trained for v in scales)

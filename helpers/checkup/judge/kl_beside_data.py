@@ -1,0 +1,96 @@
+"""What the KL of weights weighs beside the data term that there is: a mean, a sum, a whole ELBO."""
+
+import numpy as np
+
+from ..measure.case import Case
+from ..measure.kl_factor import KLFactor
+from ..measure.target_columns import averaged_columns
+from ..report import Finding
+from .kl_ratio import judge_ratio
+from .kl_right import right, right_factor
+
+
+def beside_data_term(factor: KLFactor, case: Case) -> Finding:
+    """Return what a factor that is not zero means beside the data term."""
+    if case.data.is_sum:
+        return _beside_a_sum(factor, case)
+    if abs(factor.value_twice / factor.value - 0.5) < 0.01:
+        return _per_row(factor, case)
+    return judge_ratio(factor.value * case.setup.num_examples / _scale(case), factor, case)
+
+
+def _scale(case: Case) -> float:
+    """Return the factor of the mean NLL: 1, N for a whole ELBO, 1/N, or -1 for an ELBO itself."""
+    slope, n = case.data.slope, case.setup.num_examples
+    if not case.data.is_identified:
+        return 1.0
+    if abs(slope / n - 1) < 0.01 or abs(slope * n - 1) < 0.01:
+        return slope
+    if averaged_columns(case) > 1 and all(
+        abs(f.value * n / slope - 1) < 0.01 for f in case.factors
+    ):
+        return slope
+    return -1.0 if slope < 0 and all(f.value < 0 for f in case.factors) else 1.0
+
+
+def _beside_a_sum(factor: KLFactor, case: Case) -> Finding:
+    """Judge λ beside a sum over the batch, where B / N is right."""
+    n, rows = case.setup.num_examples, case.batch.size
+    slope = case.data.slope / rows
+    whole = slope if np.isfinite(slope) and slope > 1.5 and case.data.is_identified else 1.0
+    if abs(factor.value_twice / factor.value - 2) < 0.02:
+        return judge_ratio(factor.value * n / (whole * rows), factor, case)
+    batch = factor.value * n / whole
+    if case.setup.batch_size:
+        return judge_ratio(batch / case.setup.batch_size, factor, case)
+    return _for_unknown_batch(batch, factor, case)
+
+
+def _for_unknown_batch(batch: float, factor: KLFactor, case: Case) -> Finding:
+    """Judge λ beside a sum by the batch size for which it would be right."""
+    n = case.setup.num_examples
+    full = abs(batch / n - 1) < 0.01
+    if full and case.objective.kind == "own" and case.setup.num_inputs == n and n <= 1000:
+        text = (
+            "The data term is a sum over the batch and the KL has weight 1: right if every batch "
+            "is the whole data set."
+        )
+        return _possibly_right(text, factor)
+    if 1.9 < batch < 0.7 * n and not full:
+        text = (
+            f"The data term is a sum over the batch and the KL has weight 1/{n / batch:,.4g}: "
+            f"right if you train with batches of {batch:,.4g} examples. Pass batch_size= to be "
+            "sure."
+        )
+        return _possibly_right(text, factor)
+    return judge_ratio(n if full else batch / 32, factor, case)
+
+
+def _per_row(factor: KLFactor, case: Case) -> Finding:
+    """Judge a KL that is divided by the number of rows of the batch."""
+    n = case.setup.num_examples
+    text = (
+        "The KL is divided by the number of rows in the batch, not by the number N of training "
+        "examples."
+    )
+    if case.objective.kind == "own" and case.setup.num_inputs == n and n <= 500:
+        return _possibly_right(
+            f"{text} That is right only if every batch is the whole data set.", factor
+        )
+    if case.setup.batch_size == n:
+        return right(case)
+    return Finding(
+        kind="kl-wrong-count",
+        verdict="wrong",
+        message=text,
+        value=factor.value,
+        expected=right_factor(case),
+        sure="measured",
+        cure="Divide by the number of training examples, a constant.",
+    )
+
+
+def _possibly_right(text: str, factor: KLFactor) -> Finding:
+    return Finding(
+        kind="kl-weight", verdict="look", message=text, value=factor.value, sure="possible"
+    )

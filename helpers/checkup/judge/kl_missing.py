@@ -1,0 +1,100 @@
+"""KLs of weights that what is minimised does not feel: none, of a lost layer, or an old number."""
+
+from ..measure.case import Case
+from ..measure.kl_factor import KLFactor
+from ..report import Finding
+from .kl_right import right_factor
+
+
+def is_zero(factor: KLFactor, case: Case) -> bool:
+    """Whether a KL has no weight, rounding errors and the spread over draws aside."""
+    size = abs(factor.value) * case.setup.num_examples
+    return size < 1e-5 or (size < 0.02 and abs(factor.value) < 3 * factor.error)
+
+
+def missing(factor: KLFactor, case: Case) -> Finding:
+    """Return why a KL has no weight."""
+    if not _is_known(factor, case):
+        return _lost(case)
+    none_felt = not any(abs(f.value) > 3 * f.error + 1e-9 for f in case.factors)
+    if factor.is_unfelt and case.lags:
+        return _read_before(case)
+    if factor.is_unfelt and none_felt and case.data.holds_constant:
+        return _computed_once(case)
+    return _never_added(case) if factor.entries else _no_entry(case)
+
+
+def _is_known(factor: KLFactor, case: Case) -> bool:
+    """Whether the network knows that the layer is part of it."""
+    return any(layer is factor.posterior.layer for layer in case.network._flatten_layers())
+
+
+def _lost(case: Case) -> Finding:
+    text = (
+        "The network calls this layer, but does not know of it: its KL is not in losses, and its "
+        "weights are not trained."
+    )
+    return Finding(
+        kind="layer-lost",
+        verdict="wrong",
+        message=text,
+        value=0.0,
+        expected=right_factor(case),
+        cure="Keep the layer as an attribute of the model, or in a list or dict that is one.",
+    )
+
+
+def _read_before(case: Case) -> Finding:
+    text = (
+        "The KL that is added is that of the call before: losses was read before the forward "
+        "pass. It gives no gradient, so nothing holds the posterior."
+    )
+    return _stale(text, case)
+
+
+def _computed_once(case: Case) -> Finding:
+    text = (
+        f"The objective holds a constant of {case.data.intercept:,.4g} beside the data term, "
+        "which no variable moves: a KL that was computed once. It gives no gradient."
+    )
+    return _stale(text, case)
+
+
+def _stale(text: str, case: Case) -> Finding:
+    return Finding(
+        kind="kl-stale",
+        verdict="wrong",
+        message=text,
+        value=0.0,
+        expected=right_factor(case),
+        cure="Call the network first, then read losses, inside the tape, at every step.",
+    )
+
+
+def _no_entry(case: Case) -> Finding:
+    reason = (
+        "The layer adds nothing to losses: kernel_divergence_fn or the prior is None, or "
+        "nobody calls add_loss."
+    )
+    return _missing(reason, "Leave prior and divergence in place, and divide the KL by N.", case)
+
+
+def _never_added(case: Case) -> Finding:
+    reason = "The layer adds its KL to losses, but what you minimise does not feel it."
+    cure = (
+        "Add sum(network.losses) / N after the forward pass, inside the tape, as a tensor (no "
+        "float(), no .numpy()), and read it anew at every step."
+    )
+    return _missing(reason, cure, case)
+
+
+def _missing(reason: str, cure: str, case: Case) -> Finding:
+    text = f"The KL has no weight in what is minimised, so nothing holds the posterior. {reason}"
+    return Finding(
+        kind="kl-missing",
+        verdict="wrong",
+        message=text,
+        value=0.0,
+        expected=right_factor(case),
+        cure=cure,
+    )

@@ -1,0 +1,100 @@
+"""What is to be said of the KL of each layer's weights: its shape first, then its factor."""
+
+import dataclasses
+
+import numpy as np
+
+from ..measure.broadcast import differing_shapes
+from ..measure.case import Case
+from ..measure.kl_factor import KLFactor
+from ..measure.scale_variables import reaches_outputs, scale_variables
+from ..report import Finding
+from .kl_beside_data import beside_data_term
+from .kl_frozen import check_traced
+from .kl_in_losses import judge_entries
+from .kl_missing import is_zero, missing
+from .kl_warm_up import beside_warm_up
+from .wrong_shape import CURE as SHAPE_CURE
+from .wrong_shape import check_shapes
+
+SAME = 3e-3  # factors that differ by less are the same
+
+
+def check_shapes_and_weights(case: Case) -> list[Finding]:
+    """Return what is to be said of each KL: its shape first, then its factor."""
+    before = [*check_shapes(case), *check_traced(case)]
+    judged = {finding.layer for finding in before}
+    found = _grouped([f for f in case.factors if f.posterior.name not in judged], case)
+    if case.scalar is not None:
+        found = [beside_warm_up(finding, case.scalar) for finding in found]
+    return before + found
+
+
+def _grouped(factors: list[KLFactor], case: Case) -> list[Finding]:
+    """Return one finding for each different fate of a KL, naming the layers that share it."""
+    groups: dict[Finding, list[str]] = {}
+    for factor in _snapped(factors):
+        if np.isfinite(factor.value) and not _without_scale(factor, case):
+            groups.setdefault(_judge(factor, case), []).append(factor.posterior.name)
+    return [
+        dataclasses.replace(finding, layer=", ".join(dict.fromkeys(names)))
+        for finding, names in groups.items()
+    ]
+
+
+def _snapped(factors: list[KLFactor]) -> list[KLFactor]:
+    """Give factors that differ by rounding errors only the same digits."""
+    seen: list[float] = []
+    snapped = []
+    for factor in factors:
+        near = [value for value in seen if abs(factor.value - value) < SAME * abs(value)]
+        value = near[0] if near else factor.value
+        seen.append(value)
+        snapped.append(dataclasses.replace(factor, value=value))
+    return snapped
+
+
+def _without_scale(factor: KLFactor, case: Case) -> bool:
+    """Whether the KL is felt, but not through a scale that any data could shape."""
+    felt = any(factor.shares) and is_zero(factor, case)
+    return felt and not reaches_outputs(case, scale_variables(factor.posterior))
+
+
+def _judge(factor: KLFactor, case: Case) -> Finding:
+    """Return what one factor means, in the words of its part and its shape."""
+    found = _of_part(_of_factor(factor, case), factor)
+    if found.verdict == "wrong" and factor.entries and differing_shapes(factor.posterior):
+        return _of_shape(found)
+    return found
+
+
+def _of_factor(factor: KLFactor, case: Case) -> Finding:
+    """Return what the factor of one posterior's KL means."""
+    if case.objective.kind == "losses":
+        return judge_entries(factor, case)
+    if is_zero(factor, case):
+        return missing(factor, case)
+    return beside_data_term(factor, case)
+
+
+def _of_part(found: Finding, factor: KLFactor) -> Finding:
+    """Say in the words of the bias what concerns a bias."""
+    if factor.posterior.part != "bias" or found.verdict == "right":
+        return found
+    cure = found.cure.replace("kernel_divergence_fn", "bias_divergence_fn")
+    text = f"This is about the bias. {found.message}"
+    if found.kind == "kl-missing" and factor.posterior.prior() is None:
+        text = "The bias has a posterior but no prior, so it has no KL and nothing holds it."
+        cure = "Give bias_prior_fn too, for instance tfp.layers.default_multivariate_normal_fn."
+    return dataclasses.replace(found, message=text, cure=cure)
+
+
+def _of_shape(found: Finding) -> Finding:
+    """Give a wrong factor its cause where posterior and prior differ in shape."""
+    text = (
+        "Posterior and prior have different shapes, so their densities are broadcast. "
+        + found.message
+    )
+    return dataclasses.replace(
+        found, kind="wrong-shape", message=text, sure="measured", cure=SHAPE_CURE
+    )

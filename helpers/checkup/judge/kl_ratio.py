@@ -1,0 +1,169 @@
+"""What it means that the KL of weights weighs so many times 1/N beside the mean NLL."""
+
+from collections.abc import Callable
+
+from ..measure.case import Case
+from ..measure.kl_factor import KLFactor
+from ..report import Finding, Sureness, Verdict
+from .kl_averaged import averaged_over_layers, averaged_over_weights, is_one_share
+from .kl_right import factor_of, right, right_factor
+
+TEMPERATURES = (0.25, *(m * 10.0**e for e in (-1, -2, -3, -4) for m in (5, 2, 1)))
+
+
+def judge_ratio(ratio: float, factor: KLFactor, case: Case) -> Finding:
+    """Return what the first rule that fits says of a KL that weighs ``ratio`` times 1/N."""
+    for rule in RULES:
+        if (found := rule(ratio, factor, case)) is not None:
+            return found
+    return _wrong_count(ratio, case)
+
+
+def counted_often(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
+    """Return an alarm if the KL is counted several times."""
+    times = round(ratio)
+    counts = {factor.entries, factor.calls, round(sum(factor.shares)), 2, 3}
+    if abs(ratio - times) > 0.01 * times or times < 2 or times not in counts:
+        return None
+    text = f"The KL is counted {times} times."
+    if factor.entries > 1:
+        text += f" The layer puts {factor.entries} entries into losses in one pass"
+        text += f", since it is called {factor.calls} times." if factor.calls > 1 else "."
+    elif max(factor.shares, default=0) > 1.5:
+        text += " losses is added in more than one place; fit adds it by itself."
+    return Finding(
+        kind="kl-counted-twice",
+        verdict="wrong",
+        message=text,
+        value=factor_of(ratio, case),
+        expected=right_factor(case),
+        sure="measured",
+        cure="Add every KL once: read losses in one place, and divide by the number of calls.",
+    )
+
+
+def _right(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
+    # float32 leaves about 1e-9 of an objective of size 1 uncertain, which counts for a huge N.
+    rounding = (3e-9 + 4 * factor.error) * case.setup.num_examples
+    return right(case) if abs(ratio - 1) < 0.01 + min(rounding, 0.25) else None
+
+
+def _negative(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
+    if ratio > 0:
+        return None
+    text = (
+        "The KL is subtracted from what is minimised, so training drives the posterior away from "
+        "the prior."
+    )
+    return Finding(
+        kind="kl-wrong-sign",
+        verdict="wrong",
+        message=text,
+        value=factor_of(ratio, case),
+        expected=right_factor(case),
+        sure="measured",
+        cure="Minimise NLL + KL / N.",
+    )
+
+
+def _not_scaled(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
+    n = case.setup.num_examples
+    times = ratio / n
+    if n < 4 or abs(times - round(times)) > 0.01 or not 1 <= round(times) <= 8:
+        return None
+    text = (
+        f"The KL is not divided by the number of training examples, N = {n}: beside the mean "
+        f"negative log-likelihood it weighs {round(ratio):,} times too much, and the posterior "
+        "will collapse onto the prior."
+    )
+    if round(times) > 1:
+        text += f" And it is counted {round(times)} times."
+    cure = (
+        f"kernel_divergence_fn=lambda q, p, _: tfd.kl_divergence(q, p) / {n} (DenseVariational: "
+        f"kl_weight=1/{n}) with fit, or sum(network.losses) / {n} in your own loop."
+    )
+    return Finding(
+        kind="kl-not-scaled",
+        verdict="wrong" if case.objective.sure_of_sum else "look",
+        message=text,
+        value=factor_of(ratio, case),
+        expected=right_factor(case),
+        sure="likely" if case.setup.assumed else "measured",
+        cure=cure,
+    )
+
+
+def _tempered(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
+    n, batch, entries = case.setup.num_examples, case.setup.batch_size, len(case.added)
+    sizes = [] if batch is None else [1 / batch, batch / n]
+    if any(abs(ratio / size - 1) < 0.01 for size in [*sizes, 1 / n]):
+        return None
+    shared = is_one_share(ratio, case)
+    if not shared and not any(abs(ratio / t - 1) < 0.001 for t in TEMPERATURES):
+        return None
+    text = (
+        f"The KL weighs {ratio:.4g} times 1/N: a tempered (cold) posterior if you mean it; what is "
+        "minimised is not the ELBO."
+    )
+    if shared:
+        text += (
+            f" A mean over the {entries} entries of losses, in place of their sum, does that too."
+        )
+    return Finding(
+        kind="tempered",
+        verdict="look",
+        message=text,
+        value=factor_of(ratio, case),
+        expected=right_factor(case),
+        sure="possible",
+        cure=f"If you do not mean it, divide the sum of the KLs by {n}, once.",
+    )
+
+
+def _wrong_count(ratio: float, case: Case) -> Finding:
+    n = case.setup.num_examples
+    text = (
+        f"The KL weighs {_fraction(n / ratio)} beside the mean negative log-likelihood, which is "
+        f"{ratio:,.4g} times 1/N (N = {n}).{_divided_by(ratio, case)}"
+    )
+    near = case.setup.assumed and 0.5 < ratio < 2
+    verdict: Verdict = "look" if near or not case.objective.sure_of_sum else "wrong"
+    sure: Sureness = "possible" if case.setup.assumed else "measured"
+    cure = f"Divide the sum of the KLs by {n}, once."
+    if case.data.is_sum:
+        cure = "The data term is a sum over the batch: weigh the KL by B/N, or take the mean."
+    return Finding(
+        kind="kl-wrong-count",
+        verdict=verdict,
+        message=text,
+        value=factor_of(ratio, case),
+        expected=right_factor(case),
+        sure=sure,
+        cure=cure,
+    )
+
+
+def _fraction(divisor: float) -> str:
+    return f"1/{divisor:,.5g}" if abs(divisor) >= 1 else f"{1 / divisor:,.5g}"
+
+
+def _divided_by(ratio: float, case: Case) -> str:
+    """Return a sentence on what the KL seems to be divided by, "" if that cannot be told."""
+    n, batch = case.setup.num_examples, case.setup.batch_size
+    divisor = n / ratio
+    if batch and abs(divisor / batch - 1) < 0.01:
+        return " It is divided by the batch size."
+    if batch and abs(ratio / batch - 1) < 0.01:
+        return " It is divided by the number of batches."
+    return " It is divided by N twice." if abs(divisor / n / n - 1) < 0.02 else ""
+
+
+RULES: tuple[Callable[[float, KLFactor, Case], Finding | None], ...] = (
+    _right,
+    _negative,
+    _not_scaled,
+    counted_often,
+    averaged_over_weights,
+    averaged_over_layers,
+    _tempered,
+)

@@ -1,0 +1,53 @@
+"""Penalties and unknown entries that stand in ``losses`` beside the KLs of weights."""
+
+from ..measure.case import Case
+from ..measure.other_entries import layers_with_penalties, layers_with_unknown_entries
+from ..report import Finding
+
+CURE = "Scale inside kernel_divergence_fn, or add up the KLs by name (losses_by_layer)."
+
+
+def check_regularisers(case: Case) -> list[Finding]:
+    """Return notes on penalties in ``losses``, and on entries that may be penalties."""
+    if not case.bayesian_layers:
+        return []
+    penalties, unknown = layers_with_penalties(case), layers_with_unknown_entries(case)
+    return [*_mixed(penalties), *_unknown([name for name in unknown if name not in penalties])]
+
+
+def _mixed(names: list[str]) -> list[Finding]:
+    if not names:
+        return []
+    text = (
+        "losses also holds penalties that are no KL (a regularizer). Whatever divides the sum of "
+        "losses by N divides them too, and sum(losses) is not the KL."
+    )
+    return [
+        Finding(
+            kind="regularisers-mixed-in",
+            verdict="look",
+            message=text,
+            layer=", ".join(dict.fromkeys(names)),
+            cure=CURE,
+        )
+    ]
+
+
+def _unknown(names: list[str]) -> list[Finding]:
+    if not names:
+        return []
+    text = (
+        "losses also holds entries that the check-up does not know: a penalty, or a KL of your "
+        "own. Whatever divides the sum of losses by N divides them too: right for a KL of weights, "
+        "wrong for a penalty and for a KL of each example."
+    )
+    return [
+        Finding(
+            kind="regularisers-mixed-in",
+            verdict="look",
+            message=text,
+            layer=", ".join(dict.fromkeys(names)),
+            sure="possible",
+            cure=f"See what they are. If penalties: {CURE[0].lower()}{CURE[1:]}",
+        )
+    ]

@@ -1,0 +1,1 @@
+"""What is measured on the reader's network; nothing here says what it means."""

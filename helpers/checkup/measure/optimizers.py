@@ -1,0 +1,42 @@
+"""The reader's optimizers: whether they took a step, and which run at a default learning rate."""
+
+import inspect
+from typing import Any
+
+import tf_keras
+
+from .case import Case
+from .reachable import reachable
+
+
+def was_trained(case: Case) -> bool:
+    """Whether an optimizer that the network or the loss refers to has taken a step."""
+    owners = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
+    found = [x for x in reachable(case.network, case.setup.loss) if isinstance(x, owners)]
+    return any(int(optimizer.iterations) > 0 for optimizer in found)
+
+
+def optimizers_at_default(case: Case) -> list[tuple[str, float]]:
+    """Return class and learning rate of such optimizers, those compiled by name aside."""
+    found = []
+    for optimizer in reachable(case.network, case.setup.loss):
+        if not isinstance(optimizer, tf_keras.optimizers.Optimizer):
+            continue
+        if _compiled_by_name(case.network, optimizer):
+            continue
+        rate = optimizer._learning_rate
+        rate = float(rate.numpy()) if hasattr(rate, "numpy") else None
+        if rate is not None and abs(rate - _default(type(optimizer))) < 1e-9:
+            found.append((type(optimizer).__name__, rate))
+    return found
+
+
+def _compiled_by_name(network: Any, optimizer: Any) -> bool:
+    """Whether ``compile`` got a string such as "adam", in which nobody can write ``lr=``."""
+    given = getattr(getattr(network, "_compile_config", None), "config", {})
+    return network.optimizer is optimizer and isinstance(given.get("optimizer"), str)
+
+
+def _default(cls: Any) -> float:
+    default = inspect.signature(cls.__init__).parameters["learning_rate"].default
+    return float(default) if isinstance(default, (int, float)) else float("nan")

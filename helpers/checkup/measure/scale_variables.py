@@ -1,0 +1,48 @@
+"""The variables of a posterior's scale, and whether the network's outputs depend on them."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from .case import Case
+from .layer_posteriors import Posterior
+
+
+def scale_variables(posterior: Posterior) -> list[Any]:
+    """Return the variables that the entropy of the posterior depends on."""
+    _, slopes = posterior.entropy_gradients()
+    pairs = zip(posterior.variables, slopes, strict=True)
+    return [variable for variable, slope in pairs if np.any(slope)]
+
+
+def all_scale_variables(case: Case) -> list[Any]:
+    """Return the variables of the scales of all posteriors, each once."""
+    random = [posterior for posterior in case.posteriors if posterior.is_random]
+    found = [variable for posterior in random for variable in scale_variables(posterior)]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def reaches_outputs(case: Case, scales: list[Any]) -> bool:
+    """Whether the network's outputs depend on any of the variables."""
+    if not scales:
+        return False
+    with tf.GradientTape() as tape:
+        for variable in scales:
+            tape.watch(variable)
+        outputs = case.network(case.batch.inputs, training=True)
+        parts = [outputs] if hasattr(outputs, "log_prob") else tf.nest.flatten(outputs)
+        total = tf.add_n([_sum(part) for part in parts])
+    return any(gradient is not None for gradient in tape.gradient(total, scales))
+
+
+def _sum(output: Any) -> Any:
+    """Return a number that depends on all that a tensor or a distribution holds."""
+    if not hasattr(output, "log_prob"):
+        return tf.reduce_sum(tf.cast(output, tf.float32))
+    try:
+        value = tf.convert_to_tensor(output)
+    except (TypeError, ValueError):  # a distribution that is no tensor as well
+        value = output.sample()
+    log_prob = tf.reduce_sum(output.log_prob(tf.stop_gradient(value)))
+    return tf.cast(log_prob, tf.float32) + tf.reduce_sum(tf.cast(value, tf.float32))

@@ -1,0 +1,45 @@
+"""Whether a compiled step weighs the KL in another way than the code that it was compiled from."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from .batch import Batch
+from .objective import Objective, evaluate
+from .small_scales import SmallScale
+from .traced import traced_loss, traced_rows
+
+
+def differs_when_compiled(
+    objective: Objective, function: Any, batch: Batch, small: list[SmallScale]
+) -> bool:
+    """Whether a tf.function of the reader's, as it was traced, weighs the KL differently."""
+    rows = traced_rows(function)
+    if rows is None or not small:
+        return False
+    fitted = batch.with_rows(rows or batch.size)
+    now = evaluate(objective, fitted, small[0].posterior.variables)
+    tf.config.run_functions_eagerly(False)
+    try:
+        then = evaluate(objective, fitted, small[0].posterior.variables)
+    finally:
+        tf.config.run_functions_eagerly(True)
+    factors = [small[0].factor(run.gradients) for run in (now, then)]
+    return bool(abs(factors[0] - factors[1]) > 0.02 * max(map(abs, factors)) + 1e-8)
+
+
+def differs_from_traced(network: Any, objective: Objective, batch: Batch) -> bool:
+    """Whether the step that ``fit`` compiled weighs the KL differently from the code of today.
+
+    Both are evaluated where the scales are tiny, so that the KL is large; the variables must be
+    put back afterwards.
+    """
+    if objective.kind not in ("fit", "step"):
+        return False
+    now = evaluate(objective, batch)
+    then = traced_loss(network, batch)
+    pairs = zip(now.watch.added, now.shares, strict=True)
+    kl = sum(abs(share * float(tf.reduce_sum(item.value))) for item, share in pairs)
+    if then is None or kl == 0:
+        return False
+    return bool(abs(then - now.value) > 0.2 * kl + 0.2 * abs(now.value - kl))
