@@ -393,3 +393,21 @@ def test_another_process_is_refused_and_told_whom_to_wait_for(tmp_path):
     assert f"Another training (process {os.getpid()}) saves itself in {tmp_path}" in error
     assert "Wait for its end, stop it, or pass another folder." in error
     assert run_programs({"later": program})["later"] == ("trains", "")
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_a_folder_that_was_made_for_nothing_goes_again(tmp_path, was_there):
+    folder = tmp_path / "runs" / "first"
+    if was_there:
+        folder.mkdir(parents=True)
+    with pytest.raises(ZeroDivisionError), lock_folder(folder):
+        raise ZeroDivisionError
+    assert folder.exists() is was_there
+
+
+def test_a_folder_in_which_something_was_saved_stays(tmp_path):
+    folder = tmp_path / "first"
+    with pytest.raises(ZeroDivisionError), lock_folder(folder):
+        (folder / "training.npz").write_text("something")
+        raise ZeroDivisionError
+    assert (folder / "training.npz").exists()

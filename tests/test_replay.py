@@ -445,7 +445,7 @@ def test_such_a_network_trains_but_not_into_a_folder(tmp_path):
 
 
 def test_xla_is_not_chosen_for_such_a_network_however_long_the_training(monkeypatch):
-    monkeypatch.setattr("helpers.training.train.UPDATES_THAT_PAY", 0.0)
+    monkeypatch.setattr("helpers.training.stepper.UPDATES_THAT_PAY", 0.0)
     options = {"num_epochs": 1, "batch_size": 4, "progress": False}
     assert len(train_by_elbo(gamma_network(), IMAGES, LABELS, **options)) == 2
 

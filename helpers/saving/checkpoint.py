@@ -137,7 +137,8 @@ def lock_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Make ``folder`` if need be, and keep other processes from training into it meanwhile.
 
     The lock ends with the block or, at the latest, with the process, however that ends. Where the
-    folder's file system knows no locks, as on some cloud drives, there is none.
+    folder's file system knows no locks, as on some cloud drives, there is none. A folder that was
+    made here goes again when the block fails before anything is saved in it.
 
     Raises
     ------
@@ -147,6 +148,7 @@ def lock_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
         If the folder cannot be made or written to.
     """
     folder = Path(folder)
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -154,9 +156,22 @@ def lock_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
         raise _explained(error, "No checkpoint can be saved", folder / FILE) from error
     try:
         _lock(handle, folder)
-        yield folder
+        try:
+            yield folder
+        except BaseException:
+            if is_new:
+                _remove_unused(folder)
+            raise
     finally:
         os.close(handle)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove a folder that holds nothing but the lock, which this process has."""
+    with contextlib.suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [LOCK]:
+            (folder / LOCK).unlink()
+            folder.rmdir()
 
 
 def _check_variables(checkpoint: Checkpoint) -> None:

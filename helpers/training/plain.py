@@ -13,6 +13,8 @@ import tf_keras
 from .batches import BatchOrder
 from .elbo import negative_log_likelihood
 
+Terms = tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # NLL, KL, loss
+
 
 def train_plainly(
     neural_net: tf_keras.Model,
@@ -48,11 +50,11 @@ def train_plainly(
     num_examples = len(images)
 
     @tf.function(reduce_retracing=True)
-    def take_step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def take_step(images: tf.Tensor, labels: tf.Tensor) -> Terms:
         with tf.GradientTape() as tape:
-            logits = neural_net(images, training=True)  # draws weights, fills `losses`
-            nll = negative_log_likelihood(logits, labels)  # a mean over the batch
-            kl = tf.add_n(neural_net.losses)  # read after the call: one entry a layer
+            logits = neural_net(images, training=True)  # fills `losses`
+            nll = negative_log_likelihood(logits, labels)  # mean over the batch
+            kl = tf.add_n(neural_net.losses)  # read after the call
             loss = nll + kl / num_examples  # the negative ELBO, per example
         variables = neural_net.trainable_variables
         gradients = tape.gradient(loss, variables)
@@ -63,5 +65,6 @@ def train_plainly(
     rows = []
     for number in range(order.num_steps):
         batch = order.rows(number, most=1)[0]
-        rows.append([float(it) for it in take_step(images[batch], labels[batch])])
+        terms = take_step(images[batch], labels[batch])
+        rows.append([float(term) for term in terms])
     return pd.DataFrame(rows, columns=["negative_log_likelihood", "kl", "loss"])
