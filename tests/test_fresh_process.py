@@ -49,6 +49,19 @@ def test_what_is_logged_after_the_exception_does_not_hide_it():
     assert run_programs({"it": late})["it"].error == "ZeroDivisionError: division by zero"
 
 
+def test_the_words_of_sys_exit_are_told_and_a_childs_error_is_not():
+    fork = "import os, sys\nif os.fork() == 0: raise ValueError('child')\nos.wait(); sys.exit(3)"
+    done = run_programs({"exit": "import sys; sys.exit('bad input')", "fork": fork})
+    assert done["exit"].error == "SystemExit: bad input"
+    assert done["fork"].error == "ended with 3"
+
+
+def test_bytes_that_are_no_text_do_not_take_the_others_down():
+    done = run_programs({"a": "import os; os.write(1, b'x\\xffy')", "b": "print(1)"})
+    assert done["a"] == ("x\ufffdy", "")
+    assert done["b"] == ("1", "")
+
+
 def test_all_lines_of_a_message_and_errors_of_syntax_are_told():
     done = run_programs({"lines": "raise ValueError('one\\ntwo')", "syntax": "x = = 1"})
     assert done["lines"].error == "ValueError: one\ntwo"

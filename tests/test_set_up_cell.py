@@ -98,11 +98,28 @@ def test_without_a_network_it_says_so(book):
     assert not (book.root.parent / "content/book").exists()
 
 
-@pytest.mark.parametrize("what", ["nothing", "another repository", "another version", "a file"])
+WHAT = ("nothing", "another repository", "another version", "a file", "no commit", "half of it")
+
+
+def test_without_git_it_says_so(book, tmp_path):
+    done = run(book, set_up(book), PATH=str(tmp_path))
+    assert last_line(done).startswith("RuntimeError: git, which fetches the book, is missing")
+
+
+@pytest.mark.parametrize("what", [*WHAT, "a link to nowhere"])
 def test_another_folder_book_is_told_and_left_alone(book, what):
     content = book.root.parent / "content"
     if what == "a file":
         (content / "book").write_text("mine")
+    elif what == "a link to nowhere":
+        (content / "book").symlink_to(content / "nowhere")
+    elif what == "no commit":  # as a clone leaves it that was killed
+        git("init", "--quiet", "-b", "main", "book", cwd=content)
+        address = "https://github.com/your_account/tiny-book"
+        git("remote", "add", "origin", address, cwd=content / "book")
+    elif what == "half of it":
+        run(book, set_up(book))
+        (content / "book/helpers/__init__.py").unlink()
     elif what == "another version":
         run(book, set_up(book))
         git("commit", "--quiet", "--allow-empty", "-m", "Else", cwd=content / "book")
@@ -120,7 +137,8 @@ def test_another_folder_book_is_told_and_left_alone(book, what):
     done = run(book, set_up(book))
     assert last_line(done) == (
         "RuntimeError: The folder book/ here is not version main of https://github.com/"
-        "your_account/tiny-book. Rename it or take it away, and run this cell again."
+        "your_account/tiny-book, or not all of it. Rename it or take it away (!rm -r book), and "
+        "run this cell again."
     )
     assert sorted(content.rglob("*")) == before
 

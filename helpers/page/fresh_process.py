@@ -20,17 +20,29 @@ SWITCH = "TF_USE_LEGACY_KERAS"
 # the program is written to a file of its own: what stands last on stderr may be a progress bar, or
 # a log line of TensorFlow's.
 BEFORE = """
-import atexit, gc, sys, traceback
+import atexit, gc, os, sys, traceback
 
-def write_error(kind, error, trace, show=sys.excepthook):
-    with open({path!r}, "w", encoding="utf-8") as file:
-        file.writelines(traceback.format_exception_only(kind, error))
+def write_error(kind, error, trace, show=sys.excepthook, process=os.getpid(), now=os.getpid):
+    if now() == process:  # not in a process that it forked
+        with open({path!r}, "w", encoding="utf-8") as file:
+            file.writelines(traceback.format_exception_only(kind, error))
     show(kind, error, trace)
 
 gc.set_threshold(100_000, 20, 20)
 atexit.register(gc.freeze)
 sys.excepthook = write_error
-del atexit, gc, sys, write_error
+del atexit, gc, os, sys, write_error
+"""
+
+
+RUN = """
+try:
+    exec(compile({source!r}, "<program>", "exec"), globals())
+except SystemExit as end:  # which no hook sees
+    if isinstance(end.code, str):
+        with open({path!r}, "w", encoding="utf-8") as file:
+            file.write("SystemExit: " + end.code)
+    raise
 """
 
 
@@ -92,6 +104,7 @@ def _run(source: str, variables: Mapping[str, str]) -> Finished:
             env={**kept, "PYTHONPATH": os.pathsep.join(sys.path), **variables},
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
         said = error.read_text(encoding="utf-8").strip() if error.exists() else ""
@@ -100,8 +113,7 @@ def _run(source: str, variables: Mapping[str, str]) -> Finished:
 
 def _program(source: str, error: pathlib.Path) -> str:
     """The program as it is run: compiled by itself, so that an error in its syntax is told too."""
-    run = f"exec(compile({source!r}, '<program>', 'exec'), globals())"
-    return f"{BEFORE.format(path=str(error))}\n{run}\n"
+    return f"{BEFORE.format(path=str(error))}{RUN.format(source=source, path=str(error))}"
 
 
 def _reason(code: int, exception: str) -> str:

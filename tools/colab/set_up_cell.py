@@ -30,7 +30,9 @@ TESTED = {{
 
 def fetch_book():
     """Fetch the book into the folder book/, unless it is there already."""
+    import os
     import pathlib
+    import shutil
     import subprocess
 
     def git(*arguments):
@@ -38,7 +40,12 @@ def fetch_book():
         done = subprocess.run(command, capture_output=True, text=True)
         return done.returncode, (done.stdout or done.stderr).strip()
 
-    if not pathlib.Path("book").exists():
+    if not shutil.which("git"):
+        raise RuntimeError(
+            "git, which fetches the book, is missing on this machine: install it "
+            "(!apt-get install -y git) and run this cell again."
+        )
+    if not os.path.lexists("book"):
         clone = ["clone", "--quiet", "--depth", "1", "--branch", VERSION]
         failed, said = git(*clone, ADDRESS, "book")
         if failed:
@@ -49,12 +56,15 @@ def fetch_book():
             )
     inside = ["--git-dir", "book/.git"]
     _, origin = git(*inside, "config", "remote.origin.url")
-    _, here = git(*inside, "rev-parse", "--verify", "HEAD^{{commit}}")
-    _, wanted = git(*inside, "rev-parse", "--verify", VERSION + "^{{commit}}")
-    if origin.removesuffix(".git") != ADDRESS or here != wanted:
+    here = git(*inside, "rev-parse", "--verify", "HEAD^{{commit}}")
+    wanted = git(*inside, "rev-parse", "--verify", VERSION + "^{{commit}}")
+    is_it = origin.rstrip("/").removesuffix(".git") == ADDRESS
+    is_whole = here[0] == 0 and pathlib.Path("book/helpers/__init__.py").exists()
+    if not (is_it and is_whole and here == wanted):
         raise RuntimeError(
-            f"The folder book/ here is not version {{VERSION}} of {{ADDRESS}}. "
-            "Rename it or take it away, and run this cell again."
+            f"The folder book/ here is not version {{VERSION}} of {{ADDRESS}}, or "
+            "not all of it. Rename it or take it away (!rm -r book), and run this "
+            "cell again."
         )
     folder = str(pathlib.Path("book").resolve())
     if folder not in sys.path:
