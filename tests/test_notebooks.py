@@ -207,6 +207,10 @@ def test_the_site_names_its_folds(book):
         (cell("say('[a](02-two.md#nowhere)')"), "no heading with the anchor #nowhere"),
         (cell("place = 'x.md'\nsay(f'[a]({place})')"), "whose target is computed"),
         (cell("say('[a]' '(01-one.md)')"), "is put together"),
+        (cell("say('[a](01-one.md \"Title\")')"), "without a title"),
+        (cell("say('[a [b [c]]](01-one.md)')"), "without a title"),
+        (cell("say('[a]( 01-one.md )')"), "without a title"),
+        (cell("say('[a][r], [r]: 01-one.md')"), "without a title"),
         (cell("say(f'[a](01-one.md#{1}-x)')"), "whose target is computed"),
         (cell("table['x'] = '[a](02-two.html)'"), "leads to no page"),
     ],
@@ -223,6 +227,7 @@ def test_what_would_be_open_or_dead_on_colab_is_refused(book, capsys, cell_, mes
 
 def test_what_only_looks_like_a_link_in_code_stays(translate):
     code = 'print("losses[0](x)")\nf = "[a](https://example.org/b.md)"\ng = a[0](x.md)\n'
+    code += 'say("`losses[0](x)`, $f[0](x)$, ``[a](01-one.md)``, [b](HTTPS://x.org)")\n'
     assert translate_links(code, lambda target, line: "changed") == code
 
 

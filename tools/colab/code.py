@@ -12,7 +12,12 @@ import re
 from collections.abc import Callable, Iterator
 
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\[\]]*\])*\]\((?P<target>[^()\s]*)\)")
-WHOLE = re.compile(r"(?:https?://|mailto:)")
+# Other ways of writing one, which are neither translated nor checked: with a title, with spaces or
+# angle brackets around the target, with brackets in brackets, by reference.
+ODD = re.compile(r"\]\(|^ {0,3}\[[^\]\n]+\]:[ \t]*\S|\]\[[^\]\n]+\]", re.MULTILINE)
+# Code and formulas, in which nothing is a link.
+QUOTED = re.compile(r"```.*?```|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)|\$[^$\n]+\$", re.DOTALL)
+WHOLE = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 PAGE = re.compile(r"#|[\w./-]*\.(?:md|ipynb|html)(?:#|$)")
 Translate = Callable[[str, int], str]
 COMPUTED = "\0"  # stands for what an f-string computes
@@ -101,6 +106,10 @@ def _texts(node: ast.expr, *, spoken: bool) -> Iterator[Text]:
 
 def _translate_segment(segment: str, texts: list[Text], translate: Translate) -> str:
     """Translate the links of one string where they stand in the source."""
+    for text in texts:
+        if text.spoken and (odd := odd_links(text.says)):
+            advice = "write links as [text](page.md#anchor), without a title"
+            raise CodeLinkError(f"{odd[0]!r}: {advice}", text.node.lineno - 1)
     for target, text in _local_targets(texts).items():
         line = text.node.lineno - 1
         if COMPUTED in target:
@@ -115,13 +124,29 @@ def _translate_segment(segment: str, texts: list[Text], translate: Translate) ->
     return segment
 
 
+def links(text: str) -> Iterator[re.Match[str]]:
+    """Yield the links of a Markdown text, those in code and formulas left out."""
+    yield from LINK.finditer(QUOTED.sub(_blank, text))
+
+
+def odd_links(text: str) -> list[str]:
+    """Pieces of a Markdown text that may be links, but are not written as ``[text](target)``."""
+    seen = QUOTED.sub(_blank, text)
+    return [found[0] for found in ODD.finditer(LINK.sub("", seen))]
+
+
+def _blank(found: re.Match[str]) -> str:
+    """Something of the same length in which there is no link."""
+    return " " * len(found[0])
+
+
 def _local_targets(texts: list[Text]) -> dict[str, Text]:
     """The targets that are no whole address, each once, with a string that holds it.
 
     What only looks like a link in a string that nobody reads as Markdown (``"losses[0](x)"``) is
     left out.
     """
-    found = [(link["target"], text) for text in texts for link in LINK.finditer(text.says)]
+    found = [(link["target"], text) for text in texts for link in links(text.says)]
     return {
         target: text
         for target, text in found

@@ -6,15 +6,18 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tools.colab.code import targets
+from tools.colab.code import WHOLE, links, odd_links
 
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 MYST_ROLE = re.compile(r"\{[a-z]+(?::[a-z]+)?\}`[^`]*`")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HREF = re.compile(r"""<a\s[^>]*\bhref\s*=\s*["']?(?P<target>[^"'\s>]+)""", re.IGNORECASE)
-WHOLE = re.compile(r"(?:https?://|mailto:)")
 UNNAMED = {  # how a Series without a name looks as text, and as the table that Colab makes of it
-    "text/plain": re.compile(r"^(?!.*\bName: )(?:.*, )?dtype: \w+\s*\Z", re.MULTILINE),
+    "text/plain": re.compile(
+        r"^(?!.*\bName: )(?:.*, )?dtype: \S+(?:\s*\Z|\n(?:Categories|Length))"
+        r"|\ASeries\(\[\], dtype",
+        re.MULTILINE,
+    ),
     "text/html": re.compile(r"<th></th>\s*<th>0</th>\s*</tr>"),
 }
 TROUBLES = {
@@ -27,7 +30,9 @@ TROUBLES = {
     ),
     "an object's address, different in each run": re.compile(r"\b0x[0-9a-fA-F]{6,}\b"),
     "a temporary folder's name, different in each run": re.compile(r"/tmp/|ipykernel_\d+|/T/tmp"),
-    "a progress bar as text": re.compile(r"\d+%\|.{0,40}\| *\d+/\d+ \["),
+    "a progress bar as text": re.compile(
+        r"\d+%\|.{0,40}\| *\d+/\d+ \[|\b\d+/\d+ \[[=>.]+\]|\b\d+it \[\d\d:\d\d"
+    ),
     "a traceback": re.compile(r"^Traceback \(most recent call last\)", re.MULTILINE),
 }
 
@@ -52,13 +57,15 @@ def texts(output: Any) -> Iterator[str]:
 def link_targets(output: Any) -> Iterator[str]:
     """Yield where the links of an output lead."""
     data = output.get("data", {})
-    yield from targets(data.get("text/markdown", ""))
+    yield from (link["target"] for link in links(data.get("text/markdown", "")))
     for text in (data.get("text/markdown", ""), data.get("text/html", "")):
         yield from (link["target"] for link in HREF.finditer(text))
 
 
 def dead_links(output: Any, leads: Callable[[str], bool]) -> Iterator[str]:
     """Yield the links of an output that lead nowhere from Colab; `leads` knows the book's."""
+    for odd in odd_links(output.get("data", {}).get("text/markdown", "")):
+        yield f"a link that is not written as [text](target): {odd}"
     for target in link_targets(output):
         if not WHOLE.match(target):
             yield f"a link that leads nowhere from Colab: {target}"
