@@ -59,8 +59,8 @@ def fetch_book():
     here = git(*inside, "rev-parse", "--verify", "HEAD^{{commit}}")
     wanted = git(*inside, "rev-parse", "--verify", VERSION + "^{{commit}}")
     is_it = origin.rstrip("/").removesuffix(".git") == ADDRESS
-    is_whole = here[0] == 0 and pathlib.Path("book/helpers/__init__.py").exists()
-    if not (is_it and is_whole and here == wanted):
+    is_whole = pathlib.Path("book/helpers/__init__.py").exists()
+    if not (is_it and is_whole and here[0] == 0 and here == wanted):
         raise RuntimeError(
             f"The folder book/ here is not version {{VERSION}} of {{ADDRESS}}, or "
             "not all of it. Rename it or take it away (!rm -r book), and run this "
