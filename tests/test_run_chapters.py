@@ -79,7 +79,7 @@ RED = {
         ["a widget, which the site cannot show"],
     ),
     "a_relative_link": (
-        cell("from IPython.display import Markdown\nMarkdown('see ' + '[a](01-' + 'one.md)')"),
+        cell("from IPython.display import Markdown\nMarkdown('see [a]' + '(01-one.md)')"),
         ["a link that leads nowhere from Colab: 01-one.md"],
     ),
     "a_link_to_no_place": (

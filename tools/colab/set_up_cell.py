@@ -54,13 +54,14 @@ def fetch_book():
                 f"{{ADDRESS}}. If this machine is offline, connect it and run "
                 f"this cell again. git says: {{said}}"
             )
-    inside = ["--git-dir", "book/.git"]
+    inside = ["--git-dir", "book/.git", "--work-tree", "book"]
     _, origin = git(*inside, "config", "remote.origin.url")
     here = git(*inside, "rev-parse", "--verify", "HEAD^{{commit}}")
     wanted = git(*inside, "rev-parse", "--verify", VERSION + "^{{commit}}")
     is_it = origin.rstrip("/").removesuffix(".git") == ADDRESS
-    is_whole = pathlib.Path("book/helpers/__init__.py").exists()
-    if not (is_it and is_whole and here[0] == 0 and here == wanted):
+    missing = git(*inside, "diff", "--name-only", "--diff-filter=D", "HEAD")
+    is_whole = missing == (0, "") and here[0] == 0
+    if not (is_it and is_whole and here == wanted):
         raise RuntimeError(
             f"The folder book/ here is not version {{VERSION}} of {{ADDRESS}}, or "
             "not all of it. Rename it or take it away (!rm -r book), and run this "
