@@ -11,7 +11,7 @@ from .judge.failures import not_checked
 from .judge.frozen_layers import check_frozen
 from .judge.kl_of_weights import check_shapes_and_weights
 from .judge.learning_rate import check_learning_rate
-from .judge.likelihood import check_likelihood
+from .judge.no_likelihood import check_likelihood
 from .judge.not_finite import check_steps
 from .judge.other_penalties import check_regularisers
 from .judge.point_estimates import check_biases

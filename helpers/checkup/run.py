@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
 from .judge.failures import cannot_run
 from .judge.keras_version import check_keras_3
@@ -16,7 +17,6 @@ from .measure.case import TrainingSetup
 from .measure.keras_3 import is_keras_3
 from .measure.objective import evaluate
 from .measure.understand import understand
-from .measure.untouched import quiet, untouched, use_seed
 from .report import Report
 
 

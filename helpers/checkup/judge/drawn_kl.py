@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow_probability as tfp
 
+from ...model.weight_posteriors import Posterior
 from ..measure.case import Case
-from ..measure.layer_posteriors import Posterior
 from ..report import Finding
 
 tfd = tfp.distributions

@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow_probability as tfp
 
+from ...model.untouched import snapshot
 from ..measure.case import Case
 from ..measure.objective import evaluate
-from ..measure.untouched import snapshot
 from ..report import Finding
 
 STEPS, SIZE = 2, 1e-3

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from ...model.weight_posteriors import Posterior
 from ..measure.case import Case
-from ..measure.layer_posteriors import Posterior
 from ..report import Finding
 
 FEWEST = 4

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...model.weight_posteriors import Posterior
 from .case import Case
 from .kl_factor import KLFactor
-from .layer_posteriors import Posterior
 
 DRAWS = 50
 

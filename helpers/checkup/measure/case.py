@@ -7,16 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from ...model.small_scales import SmallScale, small_scales
+from ...model.untouched import untouched
+from ...model.watch import Added
+from ...model.weight_posteriors import Posterior, find_posteriors
 from .batch import Batch
 from .data_term import DataTerm, measure_data_term
 from .kl_factor import KLFactor, measure_kl_factors
-from .layer_posteriors import Posterior, find_posteriors
 from .objective import Evaluation, Objective, evaluate
-from .small_scales import SmallScale, small_scales
 from .stale_losses import lags_behind
 from .traced_weight import differs_from_traced, differs_when_compiled
-from .untouched import untouched
-from .watch import Added
 from .weight_variable import weight_variable
 
 

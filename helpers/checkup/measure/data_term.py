@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...model.untouched import use_seed
 from .batch import Batch
 from .known_losses import KNOWN_LOSSES
 from .objective import Objective, evaluate
-from .untouched import use_seed
 
 Array = npt.NDArray[np.float64]
 ROLLS = (0, 1, 2, 5)

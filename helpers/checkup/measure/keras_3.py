@@ -5,7 +5,7 @@ from typing import Any
 
 import tf_keras
 
-from .reachable import reachable
+from ...model.reachable import reachable
 
 
 def is_keras_3(network: Any) -> bool:

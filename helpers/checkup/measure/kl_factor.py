@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ...model.small_scales import SmallScale
+from ...model.weight_posteriors import Posterior
 from .batch import Batch
-from .layer_posteriors import Posterior
 from .objective import Evaluation, Objective, evaluate
-from .small_scales import SmallScale
 
 SEEDS = (1, 2)
 NOISY = 0.02  # a spread over draws, relative to the factor, that asks for a second look

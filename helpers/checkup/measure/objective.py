@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
+from ...model.untouched import use_seed
+from ...model.watch import Watch, watching
 from .batch import Batch
-from .untouched import use_seed
-from .watch import Watch, watching
 
 Kind = Literal["fit", "step", "data term", "own", "losses"]
 

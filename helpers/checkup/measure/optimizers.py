@@ -5,8 +5,8 @@ from typing import Any
 
 import tf_keras
 
+from ...model.reachable import reachable
 from .case import Case
-from .reachable import reachable
 
 
 def was_trained(case: Case) -> bool:

@@ -4,10 +4,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from ...model.watch import Added, watching
 from .case import Case
 from .encoder_kl import is_encoder_kl
 from .scale_variables import all_scale_variables
-from .watch import Added, watching
 
 
 def layers_with_penalties(case: Case) -> list[str]:

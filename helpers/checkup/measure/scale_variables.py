@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ...model.weight_posteriors import Posterior
 from .case import Case
-from .layer_posteriors import Posterior
 
 
 def scale_variables(posterior: Posterior) -> list[Any]:

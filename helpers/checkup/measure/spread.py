@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow_probability as tfp
 
-from .layer_posteriors import Posterior
+from ...model.weight_posteriors import Posterior
 
 tfd = tfp.distributions
 

@@ -1,9 +1,9 @@
 """Whether ``losses`` is read before the forward pass, so that its KL is that of the call before."""
 
+from ...model.small_scales import small_scales
+from ...model.weight_posteriors import Posterior
 from .batch import Batch
-from .layer_posteriors import Posterior
 from .objective import Objective, evaluate
-from .small_scales import small_scales
 
 
 def lags_behind(objective: Objective, batch: Batch, posteriors: list[Posterior]) -> bool:

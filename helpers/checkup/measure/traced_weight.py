@@ -4,9 +4,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from ...model.small_scales import SmallScale
 from .batch import Batch
 from .objective import Objective, evaluate
-from .small_scales import SmallScale
 from .traced import traced_loss, traced_rows
 
 

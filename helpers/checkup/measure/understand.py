@@ -6,10 +6,10 @@ import tensorflow as tf
 import tf_keras
 from tf_keras.src.engine import compile_utils
 
+from ...model.watch import watching
 from .batch import Batch
 from .call_conventions import MODEL_NAMES, OUTPUT_NAMES, argument_names, conventions
 from .objective import Objective
-from .watch import watching
 
 
 def understand(network: Any, batch: Batch, loss: Any) -> Objective:

@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from ...model.reachable import reachable
+from ...model.small_scales import SmallScale
 from .batch import Batch
 from .kl_factor import KLFactor, measure_kl_factors
 from .objective import Objective
-from .reachable import reachable
-from .small_scales import SmallScale
 
 MOST_SCALARS = 4
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .layer_posteriors import Posterior
 from .untouched import snapshot
+from .weight_posteriors import Posterior
 
 # Values for the untransformed scale: enough for softplus and exp, for exp(ρ/2), for softplus(ρ/100)
 # and for a scale that is a variable as it stands.
