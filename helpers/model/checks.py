@@ -47,6 +47,25 @@ def check_optimizer(optimizer: object) -> None:
         )
 
 
+def check_finite_rows(array: npt.NDArray[np.generic], name: str) -> None:
+    """Raise if an example holds NaN or an infinite value.
+
+    Raises
+    ------
+    ValueError
+        With the number of such examples, and the first.
+    """
+    array = np.asarray(array)
+    if array.dtype.kind != "f":
+        return
+    bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+    if bad.size:
+        raise ValueError(
+            f"{bad.size} of {len(array)} examples of {name} hold NaN or infinite values, the first "
+            f"at index {bad[0]}: remove them or fill the gaps."
+        )
+
+
 def check_images(images: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Return the inputs [examples, …] as float32.
 

@@ -1,0 +1,198 @@
+"""The compiled loss as a likelihood: known by name, by the log_prob it takes, or by its value."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from .keras_losses import likelihood_of_loss, loss_name
+from .likelihood import (
+    Likelihood,
+    bernoulli,
+    categorical,
+    check_pairing,
+    expanded,
+    from_distribution_function,
+    from_function,
+    of_distribution,
+    one_hot,
+    poisson,
+)
+from .loss_fit import check_fit
+from .recorded_distribution import recorded_distribution
+
+
+def own_loss_function(loss: Any) -> Callable[..., Any] | None:
+    """Return a reader's own loss as a function, ``None`` for what Keras knows by name.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a loss, nor a name, nor a function.
+    """
+    if isinstance(loss, str) or loss_name(loss):
+        return None
+    if isinstance(loss, tf_keras.losses.Loss):
+        own: Callable[..., Any] = loss.call
+        return own
+    if not callable(loss):
+        raise TypeError(
+            f"likelihood is a {type(loss).__name__}: pass a tf_keras loss, its name, a function "
+            "(targets, outputs) ↦ negative log-likelihood of each example, or a function outputs ↦ "
+            "distribution."
+        )
+    function: Callable[..., Any] = loss
+    return function
+
+
+def num_arguments(function: Callable[..., Any]) -> int:
+    """Return how many arguments without a default a function takes."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 2
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in kinds and p.default is p.empty for p in parameters)
+
+
+def distribution_in(function: Callable[..., Any], outputs: Any) -> Callable[[Any], Any] | None:
+    """Return outputs ↦ the distribution whose log_prob a function of two takes, if it takes one."""
+
+    def distribution(outputs: Any) -> Any:
+        targets = tf.zeros_like(tf.convert_to_tensor(outputs))
+        return recorded_distribution(function, targets, outputs)
+
+    try:
+        return distribution if distribution(outputs) is not None else None
+    except Exception:  # noqa: BLE001 (a function of targets that are no zeros of this shape)
+        return None
+
+
+def distribution_beside_loss(outputs: Any, targets: Any, loss: Any) -> Likelihood:
+    """Return the distribution's own likelihood, unless the compiled loss is another number.
+
+    Raises
+    ------
+    ValueError
+        If it is another one: which of the two is meant must be said.
+    """
+    ask = (
+        "Compile with loss=lambda y, rv: -rv.log_prob(y), or pass "
+        "likelihood=lambda y, rv: -rv.log_prob(y)."
+    )
+    if loss is not None and loss_name(loss):
+        raise ValueError(
+            f"The network puts out a distribution, but is compiled with {loss_name(loss)}, which "
+            f"compares the targets with a draw from it. {ask}"
+        )
+    found = of_distribution()
+    if loss is not None and targets is not None:
+        _check_same(found, own_loss_function(loss), targets, outputs, ask)
+    return found
+
+
+def _check_same(
+    found: Likelihood, function: Callable[..., Any] | None, targets: Any, outputs: Any, ask: str
+) -> None:
+    assert function is not None
+    check_pairing(found, targets, outputs)
+    ours = _mean_nats(found, targets, outputs)
+    theirs = from_function(function).log_prob(targets, outputs)
+    total = -float(tf.reduce_sum(theirs))
+    mean = total / max(1, int(tf.size(theirs)))
+    size = int(tf.convert_to_tensor(targets).shape[0])
+    count = int(tf.size(found.log_prob(targets, outputs)))
+    wanted = [ours, ours / size, ours / count]
+    if not any(
+        np.isclose(value, w, rtol=1e-3, atol=1e-5) for value in (total, mean) for w in wanted
+    ):
+        raise ValueError(
+            "The network puts out a distribution, but its compiled loss is another number than "
+            f"-log_prob of the targets ({mean:.4g} against {ours / count:.4g}). {ask}"
+        )
+
+
+def _mean_nats(likelihood: Likelihood, targets: Any, outputs: Any) -> float:
+    return float(-tf.reduce_sum(likelihood.log_prob(targets, outputs)))
+
+
+def of_compiled_loss(outputs: Any, targets: Any, loss: Any, activation: str) -> Likelihood:
+    """Return the likelihood of which the compiled loss is the mean.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or is not known.
+    """
+    if loss_name(loss) or isinstance(loss, str):
+        try:
+            found = likelihood_of_loss(loss)
+        except ValueError as error:
+            raise ValueError(
+                f"The network is compiled with a loss that cannot be used: {error}"
+            ) from None
+        check_fit(found, outputs, loss, activation)
+        return found
+    function = own_loss_function(loss)
+    assert function is not None
+    distribution = distribution_in(function, outputs)
+    if distribution is not None and _takes_only_that(function, targets, outputs):
+        return from_distribution_function(_named(distribution, function))
+    if targets is not None and (known := _recognised(function, targets, outputs)) is not None:
+        return known
+    name = getattr(function, "__name__", type(loss).__name__)
+    raise ValueError(
+        f"The network is compiled with a loss of your own, {name}, and it is not known whether "
+        "that is a negative log-likelihood in nats. If it is one, and returns one number for each "
+        f"example, pass likelihood={name}."
+    )
+
+
+def _named(
+    distribution: Callable[[Any], Any], function: Callable[..., Any]
+) -> Callable[[Any], Any]:
+    distribution.__name__ = getattr(function, "__name__", "your loss")
+    return distribution
+
+
+def _takes_only_that(function: Callable[..., Any], targets: Any, outputs: Any) -> bool:
+    """Whether a function is minus a log_prob beside the reader's targets too, where there are."""
+    if targets is None:
+        return True
+    targets = expanded(tf.convert_to_tensor(targets), tf.convert_to_tensor(outputs).shape)
+    try:
+        return recorded_distribution(function, targets, outputs) is not None
+    except Exception:  # noqa: BLE001 (targets of another shape or type: asked for later on)
+        return False
+
+
+def _recognised(function: Callable[..., Any], targets: Any, outputs: Any) -> Likelihood | None:
+    """Return the usual likelihood that a function is the mean of, on several pairings, if any."""
+    for candidate in _candidates():
+        try:
+            check_fit(candidate, outputs, "")
+            pairs = [
+                (
+                    float(tf.reduce_mean(function(y, outputs))),
+                    -float(tf.reduce_mean(candidate.log_prob(y, outputs))),
+                )
+                for y in (tf.roll(targets, steps, axis=0) for steps in (0, 1, 2))
+            ]
+        except Exception:  # noqa: BLE001 (a likelihood of another shape)
+            continue
+        ours, theirs = np.transpose(pairs)
+        if np.allclose(ours, theirs, rtol=1e-4) and np.ptp(theirs) > 1e-6:
+            return candidate
+    return None
+
+
+def _candidates() -> list[Likelihood]:
+    made = [
+        make(from_logits=x) for make in (categorical, one_hot, bernoulli) for x in (True, False)
+    ]
+    return [*made, poisson()]

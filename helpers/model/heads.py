@@ -1,0 +1,75 @@
+"""Several outputs of one network: their names, and what belongs to each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .likelihood import flatten_heads, has_heads
+
+
+def arrange_targets(network: Any, targets: Any, outputs: Any) -> list[Any]:
+    """Return the targets of all heads, in the order of ``flatten_heads(outputs)``.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer targets than outputs, or other names.
+    """
+    if not has_heads(outputs):
+        leaves = flatten_heads(targets)
+        if len(leaves) != 1:
+            raise ValueError(
+                f"There are {len(leaves)} targets, but the network has one output: pass one array."
+            )
+        return leaves
+    names = head_names(network, outputs)
+    if isinstance(targets, dict):
+        if set(targets) != set(names):
+            raise ValueError(
+                f"targets are called {sorted(targets)}, but the outputs {names}: use their names."
+            )
+        return [targets[name] for name in names]
+    leaves = flatten_heads(targets)
+    if len(leaves) != len(names):
+        raise ValueError(
+            f"There are {len(leaves)} targets, but the network has {len(names)} outputs: pass one "
+            "for each, in a list or a dict."
+        )
+    return leaves
+
+
+def head_names(network: Any, outputs: Any) -> list[str]:
+    """Return the names of all heads, in the order of ``flatten_heads(outputs)``."""
+    if isinstance(outputs, dict):
+        return sorted(outputs)
+    names = getattr(network, "output_names", None)
+    number = len(flatten_heads(outputs))
+    if names is not None and len(names) == number:
+        return list(names)
+    return [f"output {index + 1}" for index in range(number)]
+
+
+def for_each_head(said: Any, names: list[str], what: str) -> list[Any]:
+    """Return one item for each head, from a dict by name, a list, or one item for all."""
+    if isinstance(said, dict):
+        missing = [name for name in names if name not in said]
+        if missing:
+            raise ValueError(f"{what} names no {missing[0]!r}: give one for each of {names}.")
+        return [said[name] for name in names]
+    if isinstance(said, (list, tuple)):
+        if len(said) != len(names):
+            raise ValueError(
+                f"{what} has {len(said)} items for {len(names)} outputs: give one for each."
+            )
+        return list(said)
+    return [said] * len(names)
+
+
+def like_heads(outputs: Any, leaves: Iterator[Any]) -> Any:
+    """Return the leaves in the structure of the outputs, in the order of ``flatten_heads``."""
+    if isinstance(outputs, dict):
+        return {name: like_heads(outputs[name], leaves) for name in sorted(outputs)}
+    if isinstance(outputs, (list, tuple)):
+        return [like_heads(part, leaves) for part in outputs]
+    return next(leaves)

@@ -1,0 +1,75 @@
+"""Whether a loss fits the outputs: logits, probabilities, rates, or a distribution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from .activations import are_probabilities
+from .keras_losses import loss_name
+from .likelihood import Likelihood
+
+tfd = tfp.distributions
+
+YES_NO = "likelihood=tf_keras.losses.BinaryCrossentropy(from_logits=True)"
+
+
+def check_fit(found: Likelihood, outputs: Any, said: Any, activation: str = "") -> None:
+    """Raise if the outputs are not of the kind that a likelihood takes.
+
+    Raises
+    ------
+    ValueError
+        If a distribution is taken for numbers, logits for probabilities, or probabilities for
+        logits.
+    """
+    if isinstance(outputs, tfd.Distribution):
+        raise ValueError(  # noqa: TRY004 (the reader passed a loss, not a wrong type)
+            "The network puts out a distribution, of which a loss of Keras would compare a draw "
+            "with the targets. Leave likelihood out: its own log_prob is used."
+        )
+    name, array = loss_name(said) or str(said), np.asarray(tf.convert_to_tensor(outputs))
+    takes_logits = "logits" in found.description
+    if found.kind in ("classes", "one-hot"):
+        _check_classes(array, name, activation, takes_logits=takes_logits)
+    if found.kind == "yes or no":
+        inside = bool(np.all((array >= 0) & (array <= 1)))
+        if not takes_logits and not inside:
+            raise ValueError(
+                f"{name} takes the outputs for probabilities (from_logits=False), but they leave "
+                f"[0, 1]. For logits pass {YES_NO}, or give the last layer a sigmoid."
+            )
+        if takes_logits and activation == "sigmoid":
+            raise ValueError(_squashed_twice(name, "sigmoid"))
+    if found.kind == "counts" and np.any(array <= 0):
+        raise ValueError(
+            "poisson takes the outputs for rates, but some are not above 0: give the last layer "
+            'activation="softplus", or pass likelihood=lambda outputs: tfd.Poisson('
+            "log_rate=outputs)."
+        )
+
+
+def _check_classes(array: Any, name: str, activation: str, *, takes_logits: bool) -> None:
+    if array.ndim < 2 or array.shape[-1] < 2:
+        raise ValueError(
+            f"{name} needs an output for each class, but there is one: for yes or no pass {YES_NO}"
+            ", or give the last layer one unit for each class."
+        )
+    if takes_logits and (activation == "softmax" or are_probabilities(array)):
+        raise ValueError(_squashed_twice(name, "softmax"))
+    if not takes_logits and not are_probabilities(array):
+        raise ValueError(
+            f"{name} takes the outputs for probabilities (from_logits=False), but they do not sum "
+            "to 1. If they are logits, say so: SparseCategoricalCrossentropy(from_logits=True) for "
+            "class numbers, CategoricalCrossentropy(from_logits=True) for one-hot rows."
+        )
+
+
+def _squashed_twice(name: str, squash: str) -> str:
+    return (
+        f"The outputs are probabilities already, and {name} with from_logits=True would apply "
+        f"{squash} once more: leave out from_logits=True, or the {squash} of the last layer."
+    )
