@@ -12,7 +12,8 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from helpers.losses import losses_by_layer
-from helpers.losses.by_layer import COLUMNS, bayesian_layers, loss_entries
+from helpers.losses.by_layer import COLUMNS, bayesian_layers
+from helpers.model.loss_entries import loss_entries
 from helpers.networks.dense import bayesian_network, plain_network
 from helpers.networks.posteriors import gaussian_posterior, point_posterior
 

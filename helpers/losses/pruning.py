@@ -3,19 +3,21 @@
 Introduced in chapters/09-prior-strength.md, "Which weights are needed: pruning".
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from .by_layer import bayesian_layers
-from .posterior_weights import posterior_weights
+from ..model.weight_posteriors import Posterior
+from .posterior_weights import posterior_weights, random_posteriors
 
 NO_NOISE = -14.0  # untransformed scale of a removed weight: σ = softplus(−14), below 10⁻⁶
 
 
 def signal_to_noise(neural_net: tf_keras.layers.Layer) -> npt.NDArray[np.float64]:
-    """Return the size of the mean over the standard deviation, for every kernel weight.
+    """Return the size of the mean over the standard deviation, for every weight with a posterior.
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ def prune(neural_net: tf_keras.layers.Layer, scores: npt.ArrayLike, share: float
     Parameters
     ----------
     neural_net
-        A ``tf_keras`` model of TFP layers with their default kind of Gaussian posterior.
+        A ``tf_keras`` model of TFP layers with their default kind of Gaussian posterior; others are
+        refused.
     scores
         [weights], in the order of :func:`signal_to_noise`.
     share
@@ -64,20 +67,39 @@ def prune(neural_net: tf_keras.layers.Layer, scores: npt.ArrayLike, share: float
         If ``share`` is no share, or there is not one score for each weight.
     """
     ranked = np.asarray(scores, np.float64)
-    layers = bayesian_layers(neural_net)
-    sizes = [layer.kernel_posterior.event_shape.num_elements() for layer in layers]
+    gaussians = [_gaussian(posterior) for posterior in random_posteriors(neural_net)]
+    sizes = [gaussian.loc.shape.num_elements() for gaussian in gaussians]
     if not 0.0 <= share <= 1.0:
         raise ValueError(f"share is {share}: give the share of the weights to remove, 0 to 1.")
     if ranked.shape != (sum(sizes),):
         raise ValueError(
-            f"scores has shape {ranked.shape}, but the network has {sum(sizes)} kernel weights: "
-            "give one score for each, as signal_to_noise does."
+            f"scores has shape {ranked.shape}, but the network has {sum(sizes)} weights with a "
+            "posterior: give one score for each, as signal_to_noise does."
         )
     kept = np.ones(len(ranked), bool)
     kept[np.argsort(ranked, kind="stable")[: round(share * len(ranked))]] = False
-    for layer, part in zip(layers, np.split(kept, np.cumsum(sizes)[:-1]), strict=True):
-        gaussian = layer.kernel_posterior.distribution
+    for gaussian, part in zip(gaussians, np.split(kept, np.cumsum(sizes)[:-1]), strict=True):
         untransformed_scale = gaussian.scale.pretransformed_input
         mask = part.reshape(gaussian.loc.shape)
         gaussian.loc.assign(tf.where(mask, gaussian.loc, 0.0))
         untransformed_scale.assign(tf.where(mask, untransformed_scale, NO_NOISE))
+
+
+def _gaussian(posterior: Posterior) -> Any:
+    """Return the Gaussian of a posterior of TFP's default kind, whose variables can be set.
+
+    Raises
+    ------
+    ValueError
+        If it is of another kind.
+    """
+    assert posterior.make is not None
+    gaussian = getattr(posterior.make(), "distribution", None)
+    scale = getattr(getattr(gaussian, "scale", None), "pretransformed_input", None)
+    if not all(isinstance(x, tf.Variable) for x in (getattr(gaussian, "loc", None), scale)):
+        raise ValueError(
+            f"The posterior of layer {posterior.name} is not of TFP's default kind "
+            "(default_mean_field_normal_fn), so its means and scales are no variables that could "
+            "be set one by one: set them yourself, by signal_to_noise(neural_net)."
+        )
+    return gaussian

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import tf_keras
 
-from ..losses.by_layer import loss_entries
+from ..model.loss_entries import loss_entries
 from .batches import BatchOrder
 from .elbo import elbo
 
