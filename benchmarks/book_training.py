@@ -43,7 +43,7 @@ def prepare_trainer(
         loss = float("nan")
         for rows in stepper.run(taken, taken + num_steps):
             taken += len(rows)
-            loss = float(rows[-1, 0] + stepper.kl_weight * rows[-1, 1:].sum())
+            loss = float(rows[-1, 0] + rows[-1, 1:] @ stepper.terms.weights)
         return loss
 
     return run

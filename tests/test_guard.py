@@ -86,23 +86,23 @@ GOOD_HISTORIES = {
 
 @pytest.mark.parametrize("losses", GOOD_HISTORIES.values(), ids=GOOD_HISTORIES)
 def test_a_history_that_a_good_training_can_have_passes(losses):
-    check_not_diverging(rows_of(losses), kl_weight=0.1)
+    check_not_diverging(rows_of(losses), weights=[0.1] * 2)
 
 
 @pytest.mark.parametrize("start", [-3.0, 1e-6, 1.0, 20.0], ids=str)
 def test_a_diverging_loss_is_told_with_step_and_cure(start):
     losses = np.r_[start, np.geomspace(1, 1e6, 60)]
     with pytest.raises(ValueError, match=r"diverges.*last 20 steps, up to step 61") as caught:
-        check_not_diverging(rows_of(losses), kl_weight=0.1)
+        check_not_diverging(rows_of(losses), weights=[0.1] * 2)
     assert "learning rate ten times smaller" in str(caught.value)
 
 
 def test_the_kl_counts_with_its_weight():
     rows = np.full((40, 3), 1.0)
     rows[10:, 1] = 1e6
-    check_not_diverging(rows, kl_weight=1e-6)
+    check_not_diverging(rows, weights=[1e-6] * 2)
     with pytest.raises(ValueError, match="diverges"):
-        check_not_diverging(rows, kl_weight=1.0)
+        check_not_diverging(rows, weights=[1.0] * 2)
 
 
 def test_a_training_that_overflows_stops_and_keeps_finite_weights():

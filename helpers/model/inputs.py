@@ -94,24 +94,57 @@ def is_stream(inputs: Any) -> bool:
     return bool(names & {"Sequence", "PyDataset"}) and hasattr(inputs, "__getitem__")
 
 
-def batches_of(stream: Any) -> Iterator[Examples]:
-    """Yield the batches of one pass over a dataset or a sequence, as arrays or tensors.
+class Stream:
+    """Passes over a dataset or a sequence, batch by batch.
+
+    Parameters
+    ----------
+    source
+        A ``tf.data.Dataset`` or a Keras ``Sequence``.
 
     Raises
     ------
     TypeError, ValueError
-        As :func:`read_arrays`, and for a dataset that is not batched or never ends.
+        If a dataset is not batched, not dense, or never ends.
     """
-    check_eager()
-    if isinstance(stream, tf.data.Dataset):
-        check_dataset(stream)
-        for element in stream:
-            yield read_element(element)
-        return
-    for index in range(len(stream)):
-        yield read_element(stream[index])
-    if hasattr(stream, "on_epoch_end"):
-        stream.on_epoch_end()
+
+    def __init__(self, source: Any) -> None:
+        check_eager()
+        if isinstance(source, tf.data.Dataset):
+            check_dataset(source)
+        self.source = source
+
+    def begin_pass(self) -> Iterator[Examples]:
+        """Begin one more pass; yield its batches as arrays or tensors."""
+        if isinstance(self.source, tf.data.Dataset):
+            return map(read_element, iter(self.source))
+        return self._sequence()
+
+    def skip_pass(self) -> None:
+        """Go on to the order of the next pass, without reading."""
+        if isinstance(self.source, tf.data.Dataset):
+            iter(self.source)  # a shuffle draws the order of its next pass when that begins
+        elif hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+    def has_unseeded_shuffle(self) -> bool:
+        """Whether a dataset shuffles without a seed, so that no other process sees its order."""
+        todo, seen = [self.source], set()
+        while todo:
+            dataset = todo.pop()
+            if id(dataset) in seen or not isinstance(dataset, tf.data.Dataset):
+                continue
+            seen.add(id(dataset))
+            seeds = getattr(dataset, "_seed", None), getattr(dataset, "_seed2", None)
+            if "Shuffle" in type(dataset).__name__ and all(x is None or int(x) == 0 for x in seeds):
+                return True
+            todo += dataset._inputs()
+        return False
+
+    def _sequence(self) -> Iterator[Examples]:
+        for index in range(len(self.source)):
+            yield read_element(self.source[index])
+        self.skip_pass()
 
 
 def read_element(element: Any) -> Examples:
@@ -165,7 +198,7 @@ def first_examples(
     if is_stream(inputs):
         if targets is not None:
             raise ValueError("A dataset brings its own targets: leave targets out.")
-        batch = next(batches_of(inputs), None)
+        batch = next(Stream(inputs).begin_pass(), None)
         if batch is None:
             raise ValueError("The dataset is empty.")
         return batch.rows(slice(0, most))

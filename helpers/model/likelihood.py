@@ -39,12 +39,15 @@ class Likelihood:
         (targets, outputs) ↦ log-likelihoods in nats [batch, …], one for each prediction.
     distribution
         outputs ↦ distribution of the targets; ``None`` where only ``log_prob`` is known.
+    ignored
+        A class number that stands for "unknown", if there is one.
     """
 
     kind: Kind
     description: str
     log_prob: LogProb
     distribution: Callable[[Any], Any] | None = None
+    ignored: int | None = None
 
     def of_examples(self, targets: Any, outputs: Any, weights: Any = None) -> tf.Tensor:
         """Return the negative log-likelihood of each example, in nats [batch].
@@ -62,6 +65,8 @@ class Likelihood:
             nats *= _broadcastable(tf.cast(mask, nats.dtype), nats)
         if weights is not None:
             nats *= _broadcastable(tf.cast(weights, nats.dtype), nats)
+        if nats.shape.rank == 1:
+            return nats
         return tf.reduce_sum(tf.reshape(nats, [tf.shape(nats)[0], -1]), axis=1)
 
 
@@ -147,6 +152,7 @@ def categorical(*, from_logits: bool, ignored: int | None = None) -> Likelihood:
         f"one class for each prediction, from {_unit(from_logits)}",
         log_prob,
         distribution,
+        ignored,
     )
 
 
@@ -327,7 +333,8 @@ def _check_pairing_of_head(head: Likelihood, targets: tf.Tensor, outputs: Any) -
         by_target = head.log_prob(_with_row_of(targets, row, size), outputs)
         by_output = head.log_prob(targets, _with_other_rows(outputs, row, size))
         changes = (before - _rows(by_target, size))[others], (before - _rows(by_output, size))[row]
-        scale = 1e-4 * np.nanmax(np.abs(before)) + 1e-5
+        finite = np.abs(before[np.isfinite(before)])
+        scale = 1e-4 * finite.max(initial=0) + 1e-5
         if any(np.any(np.abs(change) > scale) for change in changes):
             raise ValueError(
                 "The likelihood of an example depends on targets or predictions of others: targets "

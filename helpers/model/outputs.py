@@ -34,6 +34,7 @@ from .likelihood import (
 )
 from .loss_fit import check_fit
 from .plain_outputs import of_plain_tensor
+from .targets import check_targets
 
 tfd = tfp.distributions
 
@@ -74,6 +75,7 @@ def find_likelihood(
     loss = next(iter(flatten_heads(loss)), None) if has_heads(loss) else loss
     found = _of_head(outputs, targets, given, loss, last_activation(network), trained_by(network))
     if targets is not None:
+        check_targets(found, [targets], outputs)
         check_pairing(found, targets, outputs)
     return found
 
@@ -107,6 +109,7 @@ def _of_heads(network: Any, outputs: Any, targets: Any, given: Any) -> HeadsLike
                 leaves[index], ys[index], said[index], losses[index], activation, before[index]
             )
             if ys[index] is not None:
+                check_targets(head, [ys[index]], leaves[index])
                 check_pairing(head, ys[index], leaves[index])
         except ValueError as error:
             raise ValueError(f"Output {name!r}: {error}") from error

@@ -74,6 +74,13 @@ def _ask(outputs: Any, targets: Any) -> str:
             f"{start}The targets are 0 and 1. Pass {YES_NO} if the outputs are logits of yes or no,"
             f" {VALUES} if they are values."
         )
+    if array.dtype.kind in "biu" and outputs.shape[-1] > 1:
+        places = ", ".join(map(str, ("batch", *outputs.shape[1:-1])))
+        return (
+            f"{start}The targets are whole numbers of shape {array.shape}. Class numbers would be "
+            f"of shape ({places}), one for each prediction: flatten before the last layer, or pass "
+            "targets of that shape; else say what they are, with likelihood=."
+        )
     if array.dtype.kind == "f" and np.all(array == np.floor(array)) and outputs.shape[-1] > 1:
         return (
             f"{start}The targets are whole numbers of a floating type. If they are class numbers, "

@@ -18,16 +18,25 @@ from .same_run import check_same_run
 
 Array = npt.NDArray[np.float64]
 Folder = str | os.PathLike[str]
+Place = Callable[[], dict[str, Any]]
 
 
 class Saving(Protocol):
-    """What a training asks for, whether it is saved or not."""
+    """What a training asks for, whether it is saved or not.
+
+    ``place`` is what was saved beside the weights that are gone on from; empty without them.
+    """
+
+    place: dict[str, Any]
 
     def saved_option(self, name: str) -> Any:
         """The option of this name in the checkpoint that is gone on from; ``None`` without one."""
 
     def check_repeatable(self, operations: list[str]) -> None:
         """Raise if a training that draws by these operations cannot be saved."""
+
+    def check_order(self, *, is_known: bool) -> None:
+        """Raise if another process could not see the data in the same order."""
 
     def restore(
         self,
@@ -38,21 +47,27 @@ class Saving(Protocol):
     ) -> Array:
         """Set the variables as saved, and return the history so far [steps, columns]."""
 
-    def save_if_due(self, rows: Array) -> None:
+    def save_if_due(self, rows: Array, place: Place) -> None:
         """Save if it is time."""
 
-    def save(self, rows: Array) -> None:
+    def save(self, rows: Array, place: Place) -> None:
         """Save now."""
 
 
 class NotSaved:
     """A training without a folder: it begins anew, and nothing is kept."""
 
+    def __init__(self) -> None:
+        self.place: dict[str, Any] = {}
+
     def saved_option(self, name: str) -> Any:
         """Nothing was saved."""
 
     def check_repeatable(self, operations: list[str]) -> None:
         """Whatever it draws need not be drawn again."""
+
+    def check_order(self, *, is_known: bool) -> None:
+        """Whatever it sees need not be seen again."""
 
     def restore(
         self,
@@ -65,10 +80,10 @@ class NotSaved:
         del variables, describe, num_steps
         return np.empty((0, num_columns))
 
-    def save_if_due(self, rows: Array) -> None:
+    def save_if_due(self, rows: Array, place: Place) -> None:
         """Nothing is kept."""
 
-    def save(self, rows: Array) -> None:
+    def save(self, rows: Array, place: Place) -> None:
         """Nothing is kept."""
 
 
@@ -89,6 +104,7 @@ class Autosave:
         self.folder, self.save_every, self.checkpoint = folder, save_every, checkpoint
         self.variables: list[tf.Variable] = []
         self.run: dict[str, Any] = {}
+        self.place: dict[str, Any] = {}
         self.saved_at, self.saved_steps = time.monotonic(), -1
 
     def saved_option(self, name: str) -> Any:
@@ -109,6 +125,20 @@ class Autosave:
                 "checkpoint holds, so a training of this network cannot be resumed draw for draw. "
                 "Train it without folder, or draw by tf.random.normal or tf.random.uniform, "
                 "outside of loops."
+            )
+
+    def check_order(self, *, is_known: bool) -> None:
+        """Raise if the data come in an order that no other process would see.
+
+        Raises
+        ------
+        ValueError
+            If the order is not known.
+        """
+        if not is_known:
+            raise ValueError(
+                "The dataset is shuffled without a seed, so that a resumed training could not see "
+                "the same batches. Give every shuffle one: dataset.shuffle(1000, seed=1)."
             )
 
     def restore(
@@ -142,7 +172,7 @@ class Autosave:
         self._check_size(checkpoint, num_columns, num_steps)
         for variable, value in zip(variables, checkpoint.variables, strict=True):
             variable.assign(value)
-        self.saved_steps = checkpoint.step
+        self.saved_steps, self.place = checkpoint.step, checkpoint.place
         tqdm.auto.tqdm.write(f"Resumed after step {checkpoint.step}, saved in {self.folder}.")
         return checkpoint.rows
 
@@ -155,22 +185,30 @@ class Autosave:
             )
         if checkpoint.rows.shape[1:] != (num_columns,):
             raise ValueError(
-                f"{self.folder} holds a history of {checkpoint.rows.shape[1]} columns, but the "
-                f"network has {num_columns}, one for each entry of losses and one more: build it "
-                "as it was, or pass another folder."
+                f"{self.folder} holds a history of {checkpoint.rows.shape[1]} columns, but now "
+                f"there are {num_columns} (negative log-likelihood, a term for each entry of "
+                "losses, validation): build the network as it was, or pass another folder."
             )
 
-    def save_if_due(self, rows: Array) -> None:
+    def save_if_due(self, rows: Array, place: Place) -> None:
         """Save if ``save_every`` seconds have gone by since the last time."""
         if time.monotonic() - self.saved_at >= self.save_every:
-            self.save(rows)
+            self.save(rows, place)
 
-    def save(self, rows: Array) -> None:
-        """Save now, unless nothing has changed since the last time."""
+    def save(self, rows: Array, place: Place) -> None:
+        """Save now, unless nothing has changed since the last time.
+
+        Parameters
+        ----------
+        rows
+            History so far [steps, columns].
+        place
+            Returns what is saved beside it.
+        """
         if len(rows) == self.saved_steps:
             return
         values = [variable.numpy() for variable in self.variables]
-        save_checkpoint(self.folder, Checkpoint(len(rows), values, rows, self.run))
+        save_checkpoint(self.folder, Checkpoint(len(rows), values, rows, self.run, place()))
         self.saved_at, self.saved_steps = time.monotonic(), len(rows)
 
 

@@ -9,7 +9,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,15 @@ class Checkpoint:
         History so far [steps, columns], float64.
     run
         What :func:`~helpers.saving.same_run.describe_run` returned for this run.
+    place
+        What tells later that data and network are still the same at this step.
     """
 
     step: int
     variables: list[npt.NDArray[Any]]
     rows: npt.NDArray[np.float64]
     run: dict[str, Any]
+    place: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: str | os.PathLike[str], checkpoint: Checkpoint) -> Path:
@@ -196,6 +199,7 @@ def _encode(checkpoint: Checkpoint) -> bytes:
         "step": int(checkpoint.step),
         "num_variables": len(checkpoint.variables),
         "run": checkpoint.run,
+        "place": checkpoint.place,
     }
     buffer = io.BytesIO()
     np.savez(
@@ -216,7 +220,9 @@ def _decode(content: bytes) -> tuple[int, Checkpoint | None]:
             return found_format, None
         about = json.loads(str(arrays["about"]))
         variables = [arrays[f"variable_{index}"] for index in range(about["num_variables"])]
-        return found_format, Checkpoint(about["step"], variables, arrays["rows"], about["run"])
+        place = about.get("place", {})
+        step, run = about["step"], about["run"]
+        return found_format, Checkpoint(step, variables, arrays["rows"], run, place)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,11 +1,9 @@
 """What makes a training the same one, so that a checkpoint is continued by no other."""
 
 import json
-import zlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
@@ -21,8 +19,11 @@ PARTS = {
     "tf_keras": ("tf_keras", f"Install the saved version, or {ANEW}."),
     "layers": ("layer", f"Build the network as it was, or {ANEW}."),
     "variables": ("variable", f"Build the network as it was, or {ANEW}."),
-    "images": ("images", f"Pass the images that were trained on, in their order, or {ANEW}."),
-    "labels": ("labels", f"Pass the labels that were trained on, in their order, or {ANEW}."),
+    **{
+        name: (name, f"Pass the {name} that were trained on, in their order, or {ANEW}.")
+        for name in ("inputs", "targets", "weights", "validation_data")
+    },
+    "likelihood": ("likelihood", f"Pass the saved likelihood, or {ANEW}."),
     "noise_version": ("version of the noise", f"Use the helpers of then, or {ANEW}."),
     "optimizer": ("optimizer", f"Pass a new optimizer with the saved settings, or {ANEW}."),
     **{
@@ -47,9 +48,9 @@ def training_variables(
 def describe_run(
     neural_net: tf_keras.Model,
     optimizer: tf_keras.optimizers.Optimizer,
-    images: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
+    data: dict[str, Any],
     *,
+    likelihood: str,
     seed: int,
     batch_size: int,
     kl_weight: float,
@@ -64,8 +65,10 @@ def describe_run(
         The network, built.
     optimizer
         Is built if it is not yet.
-    images, labels
-        The training data [examples, …] and [examples], of which a checksum is taken.
+    data
+        Fingerprints of inputs, targets, weights and validation data.
+    likelihood
+        What it is, in words.
     seed, batch_size, kl_weight, num_draws, jit_compile
         As training takes them, ``None`` replaced by what it stands for.
 
@@ -86,8 +89,8 @@ def describe_run(
             [variable.name.split(":")[0], list(variable.shape), variable.dtype.name]
             for variable in training_variables(neural_net, optimizer)
         ],
-        "images": _fingerprint(images),
-        "labels": _fingerprint(labels),
+        **data,
+        "likelihood": likelihood,
         "optimizer": {"class": type(optimizer).__name__, **config},
         "noise_version": NOISE_VERSION,
         "seed": seed,
@@ -150,11 +153,6 @@ def _prior(prior: tfp.distributions.Distribution) -> str:
     return f"of log-density {nats:.4f} at 0.5"
 
 
-def _fingerprint(array: npt.NDArray[Any]) -> dict[str, Any]:
-    array = np.ascontiguousarray(array)
-    return {"shape": list(array.shape), "checksum": f"{zlib.crc32(array.data):08x}"}
-
-
 def _plain(value: Any) -> Any:
     """Return what JSON does not know as a number or list, or by its name."""
     if isinstance(value, (np.generic, np.ndarray)):
@@ -170,6 +168,10 @@ def _items(run: dict[str, Any], part: str, name: str) -> dict[str, tuple[Any, ..
     if part == "variables":  # in a name only the end is the layer's own
         rows = [(row[0].split("/")[-1], tuple(row[1]), row[2]) for row in value or []]
         return {f"{name} {index}": row for index, row in enumerate(rows)}
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        names = [name if len(value) == 1 else f"{name} {i + 1}" for i in range(len(value))]
+        pairs = zip(names, value, strict=True)
+        return {f"{n}, {key}": (x,) for n, item in pairs for key, x in item.items()}
     if isinstance(value, dict):
         return {f"{name}, {key}": (item,) for key, item in value.items()}
     return {name: (value,)}

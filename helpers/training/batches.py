@@ -49,6 +49,35 @@ class BatchOrder(NamedTuple):
         return full[index : index + most]
 
 
+class StreamOrder(NamedTuple):
+    """The batches of a source that brings its own, as they were counted in a first pass."""
+
+    num_examples: int
+    sizes: tuple[int, ...]
+    num_epochs: int
+    seed: int
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of the largest batch."""
+        return max(self.sizes)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch."""
+        return len(self.sizes)
+
+    @property
+    def num_steps(self) -> int:
+        """Batches of the whole training."""
+        return self.num_epochs * self.steps_per_epoch
+
+    @property
+    def batch_sizes(self) -> set[int]:
+        """Sizes that occur."""
+        return set(self.sizes)
+
+
 @functools.lru_cache(maxsize=2)
 def _epoch_order(num_examples: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
     """Return all examples [examples] in the order of an epoch."""

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from ..draws.replay import Traced, describe_draw, random_operations, replay
+from .negative_elbo import NegativeElbo
 from .steps import (
     Step,
     StepOptions,
@@ -22,7 +23,7 @@ from .steps import (
 def compile_steps_for_devices(
     neural_net: tf_keras.Model,
     step: Step,
-    kl_weight: float,
+    objective: NegativeElbo,
     optimizer: tf_keras.optimizers.Optimizer,
     options: StepOptions,
 ) -> Steps:
@@ -42,26 +43,27 @@ def compile_steps_for_devices(
     strategy = neural_net.distribute_strategy
     if strategy.num_replicas_in_sync == 1:
         return compile_steps(step, optimizer, options)
-    batch_size, num_replicas = step.batch[0].shape[0], strategy.num_replicas_in_sync
+    batch_size, num_replicas = step.batch.leaves()[0].shape[0], strategy.num_replicas_in_sync
     check_devices(neural_net, [batch_size], options)
 
-    def on_replica(images: tf.Tensor, labels: tf.Tensor, noise: Sequence[tf.Tensor]) -> Any:
+    def on_replica(leaves: Sequence[tf.Tensor], noise: Sequence[tf.Tensor]) -> Any:
         replica = _replica_number()
         start, end = (batch_size * (replica + more) // num_replicas for more in (0, 1))
-        part = tuple(
-            tf.TensorSpec([end - start, *spec.shape[1:]], spec.dtype) for spec in step.batch
+        part = step.batch.like(
+            [tf.TensorSpec([end - start, *x.shape[1:]], x.dtype) for x in step.batch.leaves()]
         )
         share = (end - start) / batch_size
         with warnings.catch_warnings():  # TFP fears for draws that are replaced here
             warnings.filterwarnings("ignore", message="Using stateful random seeds in replicated")
-            mine, _ = trace_step(neural_net, part, kl_weight / num_replicas, share)
+            mine = trace_step(neural_net, part, objective, share, 1 / num_replicas).traced
         noise = take_part(noise, mine, start, end)
-        terms, *gradients = replay(mine, [images[start:end], labels[start:end]], noise)
+        terms, *gradients = replay(mine, [leaf[start:end] for leaf in leaves], noise)
         return tf.concat([share * terms[:1], terms[1:] / num_replicas], 0), gradients
 
-    def move(images: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+    def move(*leaves_and_number: tf.Tensor) -> tf.Tensor:
+        *leaves, number = leaves_and_number
         noise = _noise_of_batch(step.traced, options.seed, number)
-        of_replicas, gradients = strategy.run(on_replica, (images, labels, noise))
+        of_replicas, gradients = strategy.run(on_replica, (leaves, noise))
         terms = strategy.reduce(tf.distribute.ReduceOp.SUM, of_replicas, axis=None)
         _apply_if_finite(strategy, optimizer, step.variables, (terms, gradients))
         return terms

@@ -1,5 +1,7 @@
 """Stops a training that went wrong, and says at which step, in which layer, and what to try."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import tf_keras
@@ -11,15 +13,15 @@ Array = npt.NDArray[np.float64]
 NUM_STEPS, FACTOR = 20, 100
 
 
-def check_finite(rows: Array, names: list[str], neural_net: tf_keras.Model) -> None:
+def check_finite(rows: Array, names: Sequence[str], neural_net: tf_keras.Model) -> None:
     """Raise if the last row holds NaN or infinite terms.
 
     Parameters
     ----------
     rows
-        History so far [steps, 1 + entries], nats: mean negative log-likelihood, KL of each entry.
+        History so far [steps, 1 + terms]: mean negative log-likelihood, KLs and penalties.
     names
-        Name of each entry of ``losses``.
+        Name of each term of ``losses``.
     neural_net
         As it is after the last step that was taken.
 
@@ -37,8 +39,15 @@ def check_finite(rows: Array, names: list[str], neural_net: tf_keras.Model) -> N
     )
 
 
-def check_not_diverging(rows: Array, kl_weight: float) -> None:
+def check_not_diverging(rows: Array, weights: Sequence[float]) -> None:
     """Raise if the loss has grown far beyond where it started.
+
+    Parameters
+    ----------
+    rows
+        As in :func:`check_finite`.
+    weights
+        Of each term of ``losses`` in the loss.
 
     Raises
     ------
@@ -48,7 +57,7 @@ def check_not_diverging(rows: Array, kl_weight: float) -> None:
     if len(rows) <= NUM_STEPS:
         return
     ends = np.concatenate([rows[:1], rows[-NUM_STEPS:]])
-    start, *last = ends[:, 0] + kl_weight * ends[:, 1:].sum(axis=1)
+    start, *last = ends[:, 0] + ends[:, 1:] @ np.array(weights)
     now = np.mean(last)
     if now > FACTOR * max(start, 1.0):
         raise ValueError(
@@ -58,7 +67,7 @@ def check_not_diverging(rows: Array, kl_weight: float) -> None:
         )
 
 
-def _place(row: Array, names: list[str], neural_net: tf_keras.Model) -> str:
+def _place(row: Array, names: Sequence[str], neural_net: tf_keras.Model) -> str:
     """Say where the first trouble lies, and what to try."""
     bad_variables = [
         layer.name

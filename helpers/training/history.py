@@ -1,60 +1,58 @@
-"""The history of a training as a table: both terms of the loss, step by step, layer by layer."""
-
-from collections.abc import Sequence
+"""The history of a training as a table: the terms of the loss, step by step, layer by layer."""
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import tf_keras
 
-from ..model.loss_entries import loss_entries
-from .batches import BatchOrder
+from .batches import BatchOrder, StreamOrder
 from .elbo import elbo
+from .loss_terms import LossTerms
 
-
-def entry_names(neural_net: tf_keras.Model) -> list[str]:
-    """Name each entry of ``losses`` after its layer; part and number are added against clashes."""
-    entries = loss_entries(neural_net)
-    names = [entry.layer.name for entry in entries]
-    names = [
-        name if names.count(name) == 1 else f"{name} {entry.part}"
-        for name, entry in zip(names, entries, strict=True)
-    ]
-    return [
-        name if names.count(name) == 1 else f"{name} {names[: index + 1].count(name)}"
-        for index, name in enumerate(names)
-    ]
+VALIDATION = ("val_negative_log_likelihood", "val_log_predictive_density")
 
 
 def history_table(
-    rows: npt.NDArray[np.float64], names: Sequence[str], order: BatchOrder, kl_weight: float
+    rows: npt.NDArray[np.float64],
+    terms: LossTerms,
+    order: BatchOrder | StreamOrder,
+    num_examples: int,
 ) -> pd.DataFrame:
-    """Turn rows [steps, 1 + entries] (NLL, then the KL of each entry, nats) into a table.
+    """Turn rows [steps, 1 + terms (+ 2)] (NLL, each term, validation) into a table.
 
     Parameters
     ----------
     rows
-        What :meth:`~helpers.training.stepper.Stepper.take` returned, from the first step on.
-    names
-        Of the entries.
+        What :meth:`~helpers.training.stepper.Stepper.take` returned, from the first step on, and
+        beside it two columns of validation if there is one.
+    terms
+        Their names, and their weights in the loss.
     order
-        Of the batches: it tells N, and the epoch of each step.
-    kl_weight
-        Factor on the KL in what was minimised.
+        Of the batches: it tells the epoch of each step.
+    num_examples
+        N.
 
     Returns
     -------
     pandas.DataFrame
         As :func:`~helpers.training.train.train_by_elbo` says.
     """
-    columns = [f"kl {name}" for name in names]
-    history = pd.DataFrame(rows, columns=["negative_log_likelihood", *columns])
-    kl = history[columns].sum(axis=1)
+    nll, values, validation = np.split(rows, [1, 1 + len(terms.names)], axis=1)
+    is_kl, weights = np.array(terms.is_kl), np.array(terms.weights)
     steps = np.arange(len(rows))
-    history.insert(0, "step", steps + 1)
-    history.insert(1, "epoch", steps // order.steps_per_epoch)
-    history.insert(3, "kl", kl)
-    nll = history["negative_log_likelihood"]
-    history["elbo"] = elbo(nll, kl, order.num_examples)
-    history["loss"] = nll + kl_weight * kl
-    return history
+    kl = values[:, is_kl].sum(axis=1)
+    penalty = values[:, ~is_kl] @ weights[~is_kl]
+    columns = {
+        "step": steps + 1,
+        "epoch": steps // order.steps_per_epoch,
+        "negative_log_likelihood": nll[:, 0],
+        "kl": kl,
+    }
+    kls = (i for i, is_one in enumerate(terms.is_kl) if is_one)
+    columns |= {f"kl {terms.names[i]}": values[:, i] for i in kls}
+    columns |= {
+        "penalty": penalty,
+        "elbo": elbo(nll[:, 0], kl, num_examples),
+        "loss": nll[:, 0] + terms.kl_weight * kl + penalty,
+    }
+    columns |= dict(zip(VALIDATION, validation.T, strict=False))
+    return pd.DataFrame(columns)

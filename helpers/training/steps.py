@@ -12,27 +12,26 @@ import tf_keras
 from ..draws.noise import Draw, draw_all, draw_one, is_coin
 from ..draws.replay import Traced, describe_draw, random_operations, replay, trace
 from ..draws.xla_substitutes import KEPT, SUBSTITUTES
-from .elbo import negative_log_likelihood
+from ..model.inputs import Examples
 from .fused_adam import apply_gradients
+from .negative_elbo import NegativeElbo
 
-# (images [steps, batch, …], labels [steps, batch], number of the first step)
-# ↦ history [steps, 1 + entries]
-Steps = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-# (images, labels, number of the draw) ↦ terms [1 + entries], one gradient for each trained variable
+# (*leaves of the data [steps, batch, …], number of the first step) ↦ history [steps, 1 + terms]
+Steps = Callable[..., tf.Tensor]
+# (*leaves, number of the draw) ↦ terms [1 + terms], one gradient for each trained variable
 Gradients = Callable[..., list[tf.Tensor]]
 
 
 class Step(NamedTuple):
-    """The plain step, traced: its loss and gradients, and the variables that have a gradient."""
+    """The plain step, traced: its loss and gradients, and the variables that have a gradient.
+
+    ``batch`` holds shape and type of inputs, targets and weights; the first axis is ``None`` for
+    any size.
+    """
 
     traced: Traced
     variables: list[tf.Variable]
-
-    @property
-    def batch(self) -> tuple[tf.TensorSpec, tf.TensorSpec]:
-        """Shape and type of the images and labels; the first axis is None for any size."""
-        images, labels = (tf.TensorSpec(it.shape, it.dtype) for it in self.traced.inputs[:2])
-        return images, labels
+    batch: Examples
 
 
 class StepOptions(NamedTuple):
@@ -60,16 +59,16 @@ def compile_steps(
     Returns
     -------
     callable
-        Takes the images [steps, batch, …] and labels [steps, batch] of each step, and the number of
-        the first step (int64, from 0). Returns the mean negative log-likelihood and the entries of
-        ``losses`` before each step, in nats: [steps, 1 + entries], float64. After a step whose
-        terms are not finite it ends, without the move of that step.
+        Takes the leaves of the data [steps, batch, …] of each step, and the number of the first
+        step (int64, from 0). Returns the mean negative log-likelihood (nats) and the terms of
+        ``losses`` before each step: [steps, 1 + terms], float64. After a step whose terms are not
+        finite it ends, without the move of that step.
     """
     compiled = (_compile_by_xla if options.jit_compile else _compile)(step, options.seed)
     gradients_of = _average(compiled, options.num_draws)
 
-    def move(images: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        terms, *gradients = gradients_of(images, labels, number)
+    def move(*leaves_and_number: tf.Tensor) -> tf.Tensor:
+        terms, *gradients = gradients_of(*leaves_and_number)
 
         def apply() -> bool:
             apply_gradients(optimizer, gradients, step.variables)
@@ -83,42 +82,43 @@ def compile_steps(
 
 def trace_step(
     neural_net: tf_keras.Model,
-    batch: tuple[tf.TensorSpec, tf.TensorSpec],
-    kl_weight: float,
-    nll_weight: float = 1.0,
+    batch: Examples,
+    objective: NegativeElbo,
+    share: float = 1.0,
+    kl_share: float = 1.0,
 ) -> Step:
-    """Trace the plain step: the two terms of the loss, and its gradients.
+    """Trace the plain step: the terms of the loss, and its gradients.
 
     Parameters
     ----------
     neural_net
         Of ``tf_keras``; it has been called.
     batch
-        Shape and type of images and labels; the first axis may be None, for any size.
-    kl_weight, nll_weight
-        Factors on KL and mean negative log-likelihood.
+        Shape and type of inputs, targets and weights; the first axis may be None, for any size.
+    objective
+        What is minimised.
+    share, kl_share
+        What mean negative log-likelihood and ``losses`` count, on several devices.
 
     Returns
     -------
     Step
-        (images, labels) ↦ the terms [1 + entries], nats, float64, and the gradients of
-        ``nll_weight`` · NLL + ``kl_weight`` · KL, for each variable that has one.
+        (*leaves of the batch) ↦ the terms [1 + terms], float64, and the gradients of the loss, for
+        each variable that has one.
     """
     variables: list[tf.Variable] = []
 
-    def loss_and_gradients(images: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
+    def loss_and_gradients(*leaves: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            nll = negative_log_likelihood(neural_net(images, training=True), labels)
-            kls = tf.stack(neural_net.losses)  # after the call, inside the tape
-            loss = nll_weight * nll + kl_weight * tf.reduce_sum(kls)
+            examples = batch.like(list(leaves))
+            terms, loss = objective.of_batch(neural_net, examples, share, kl_share)
         trainable = neural_net.trainable_variables
         gradients = tape.gradient(loss, trainable)
         pairs = [pair for pair in zip(gradients, trainable, strict=True) if pair[0] is not None]
         variables[:] = [variable for _, variable in pairs]
-        terms = tf.concat([nll[None], kls], 0)
         return [tf.cast(terms, tf.float64), *(tf.convert_to_tensor(pair[0]) for pair in pairs)]
 
-    return Step(trace(loss_and_gradients, *batch), variables)
+    return Step(trace(loss_and_gradients, *batch.leaves()), variables, batch)
 
 
 def noise_in_step(traced: Traced, seed: int, number: tf.Tensor) -> Callable[[int, Draw], tf.Tensor]:
@@ -131,17 +131,16 @@ def noise_in_step(traced: Traced, seed: int, number: tf.Tensor) -> Callable[[int
     return lambda place, draw: draw_one(draw, tf.constant(seed, tf.int64), first + place)
 
 
-def make_loop(
-    move: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
-    batch: tuple[tf.TensorSpec, tf.TensorSpec],
-) -> Steps:
-    """Return the loop in the graph around ``move``, (images, labels, number of step) ↦ terms."""
+def make_loop(move: Callable[..., tf.Tensor], batch: Examples) -> Steps:
+    """Return the loop in the graph around ``move``, (*leaves, number of step) ↦ terms."""
 
-    def take(images: tf.Tensor, labels: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
-        num_steps = tf.shape(labels)[0]
+    def take(*leaves_and_first: tf.Tensor) -> tf.Tensor:
+        *leaves, first = leaves_and_first
+        num_steps = tf.shape(leaves[0])[0]
 
         def body(index: tf.Tensor, _: tf.Tensor, history: tf.TensorArray) -> Any:
-            terms = move(images[index], labels[index], first + tf.cast(index, tf.int64))
+            rows = [leaf[index] for leaf in leaves]
+            terms = move(*rows, first + tf.cast(index, tf.int64))
             finite = tf.reduce_all(tf.math.is_finite(terms))
             return index + 1, finite, history.write(index, terms)
 
@@ -152,7 +151,7 @@ def make_loop(
         end, _, history = tf.while_loop(goes_on, body, start, parallel_iterations=1)
         return history.gather(tf.range(end))
 
-    data = [tf.TensorSpec([None, *spec.shape], spec.dtype) for spec in batch]
+    data = [tf.TensorSpec([None, *spec.shape], spec.dtype) for spec in batch.leaves()]
     # A concrete function: of many, made one after the other, TensorFlow would warn.
     compiled = tf.function(take, autograph=False)
     return compiled.get_concrete_function(*data, tf.TensorSpec([], tf.int64))
@@ -161,11 +160,12 @@ def make_loop(
 def _compile(step: Step, seed: int) -> Gradients:
     """Compile the traced step by TensorFlow, which draws the noise where it is needed."""
 
-    def gradients_of(images: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> list[tf.Tensor]:
-        return replay(step.traced, [images, labels], noise_in_step(step.traced, seed, number))
+    def gradients_of(*leaves_and_number: tf.Tensor) -> list[tf.Tensor]:
+        *leaves, number = leaves_and_number
+        return replay(step.traced, leaves, noise_in_step(step.traced, seed, number))
 
     compiled = tf.function(gradients_of, autograph=False)
-    return compiled.get_concrete_function(*step.batch, tf.TensorSpec([], tf.int64))
+    return compiled.get_concrete_function(*step.batch.leaves(), tf.TensorSpec([], tf.int64))
 
 
 def _compile_by_xla(step: Step, seed: int) -> Gradients:
@@ -178,27 +178,33 @@ def _compile_by_xla(step: Step, seed: int) -> Gradients:
     ).get_concrete_function(tf.TensorSpec([], tf.int64))
     specs = [tf.TensorSpec(draw.shape, draw.dtype) for draw in draws]
     keep = () if any(map(is_coin, draws)) else KEPT  # Flipout, with its signs, gains nothing
+    leaves = step.batch.leaves()
     compiled = tf.function(
-        lambda images, labels, *noise: replay(traced, [images, labels], noise, SUBSTITUTES, keep),
+        lambda *all_in: replay(
+            traced, all_in[: len(leaves)], all_in[len(leaves) :], SUBSTITUTES, keep
+        ),
         jit_compile=True,
         autograph=False,
-    ).get_concrete_function(*step.batch, *specs)
+    ).get_concrete_function(*leaves, *specs)
 
-    def gradients_of(images: tf.Tensor, labels: tf.Tensor, number: tf.Tensor) -> Any:
-        return compiled(images, labels, *noise_of(number))[: len(traced.outputs)]
+    def gradients_of(*leaves_and_number: tf.Tensor) -> Any:
+        *leaves, number = leaves_and_number
+        return compiled(*leaves, *noise_of(number))[: len(traced.outputs)]
 
     return gradients_of
 
 
 def _average(gradients_of: Gradients, num_draws: int) -> Gradients:
-    """Return (images, labels, number of the step) ↦ means over the draws of that step."""
+    """Return (*leaves, number of the step) ↦ means over the draws of that step."""
 
-    def average(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> Any:
+    def average(*leaves_and_step: tf.Tensor) -> Any:
+        *leaves, step = leaves_and_step
+
         def add(draw: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            more = gradients_of(images, labels, step * num_draws + draw)
+            more = gradients_of(*leaves, step * num_draws + draw)
             return draw + 1, *(total + term for total, term in zip(sums, more, strict=True))
 
-        start = gradients_of(images, labels, step * num_draws)
+        start = gradients_of(*leaves, step * num_draws)
         if num_draws == 1:
             return start
         first = tf.constant(1, tf.int64)

@@ -6,39 +6,40 @@ Introduced in chapters/01-kl-formula.md, "The guess, term by term".
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 import tf_keras
-import tqdm.auto
 
 from ..model.checks import check_keras_version
-from ..saving.autosave import Saving, saving_into
-from ..saving.same_run import describe_run, training_variables
-from .guard import check_finite, check_not_diverging
-from .history import history_table
-from .interrupt import deferred_interrupt
+from ..model.outputs import remember_likelihood
+from ..saving.autosave import saving_into
+from .read_data import DataOptions
+from .session import Session
 from .stepper import Stepper
-
-Array = npt.NDArray[np.float64]
 
 
 def train_by_elbo(
     neural_net: tf_keras.Model,
-    images: npt.ArrayLike,
-    labels: npt.ArrayLike,
+    inputs: Any,
+    targets: Any = None,
     *,
+    likelihood: Any = None,
     num_epochs: int,
-    batch_size: int = 128,
-    learning_rate: float = 0.01,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
     kl_weight: float | None = None,
     optimizer: tf_keras.optimizers.Optimizer | None = None,
     seed: int = 0,
     num_draws: int = 1,
     jit_compile: bool | None = None,
+    validation_data: Any = None,
+    callbacks: Sequence[tf_keras.callbacks.Callback] = (),
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    num_examples: int | None = None,
     folder: str | os.PathLike[str] | None = None,
     save_every: float = 60.0,
     resume: bool = False,
@@ -46,28 +47,43 @@ def train_by_elbo(
 ) -> pd.DataFrame:
     """Minimise mean negative log-likelihood + ``kl_weight`` · KL, and return the history.
 
-    With the default weight, 1/N, the loss is the negative ELBO divided by N. Interrupting it
-    (Ctrl-C, or the stop button of a notebook) ends training after the step at hand and returns the
-    history so far; the network keeps what it has learnt. A network that was built in the scope of a
-    ``tf.distribute`` strategy is trained on all its devices, with the same result as on one.
+    With the default weight, 1/N, the loss is the negative ELBO divided by N. The log-likelihood of
+    an example is the sum over everything that belongs to it: pixels, steps, columns, outputs. The
+    KL is in nats, whatever the layers divide it by, and counts once.
+
+    Interrupting it (Ctrl-C, or the stop button of a notebook) ends training after the step at hand
+    and returns the history so far; the network keeps what it has learnt. A network that was built
+    in the scope of a ``tf.distribute`` strategy is trained on all its devices, with the same result
+    as on one.
 
     Parameters
     ----------
     neural_net
-        A ``tf_keras`` model from images [batch, …] to logits [batch, classes].
-    images, labels
-        Training images [examples, …] and class numbers [examples].
+        A ``tf_keras`` model with Bayesian layers, compiled or not.
+    inputs, targets
+        Data [examples, …]: arrays, lists, frames, tuples or dicts of them for several inputs and
+        outputs. Or inputs alone, a ``tf.data.Dataset`` or Keras ``Sequence`` of (inputs,
+        targets[, weights]): it is passed over once to count and check the examples, then once for
+        each epoch, in its own order.
+    likelihood
+        What the targets are, given the outputs: a ``tf_keras`` loss or its name, a function
+        (targets, outputs) ↦ negative log-likelihood of each example in nats, a function outputs ↦
+        distribution, or one of these for each output, in a list or a dict. ``None`` means: the
+        distribution that the network puts out, the compiled loss if it is a log-likelihood, or
+        class numbers beside logits or probabilities; whatever else is asked for.
     num_epochs
         How often to pass over the data.
     batch_size
-        B, at most the number of examples; the last batch of an epoch may be smaller.
+        B, at most the number of examples; the last batch of an epoch may be smaller. 128 if that is
+        not more than there are.
     learning_rate
-        Of Adam; unused when ``optimizer`` is given.
+        Of a new Adam; 0.01 if neither it nor an optimizer is given and the network is not compiled.
     kl_weight
-        Factor on the KL beside the *mean* negative log-likelihood. ``None`` means 1/N.
+        Factor on the KL, in nats, beside the *mean* negative log-likelihood. ``None`` means 1/N.
     optimizer
-        A ``tf_keras`` optimizer; pass the same one again to go on training, with another seed, so
-        that the order and the draws are new.
+        A ``tf_keras`` optimizer; ``None`` means that of a compiled network, if there is no
+        ``learning_rate``. Pass the same one again to go on training, with another seed, so that the
+        order and the draws are new.
     seed
         Of the order of the batches and of the draws. Both depend on it and on the number of the
         step alone, so that a run can be repeated, and resumed draw for draw.
@@ -77,6 +93,18 @@ def train_by_elbo(
         Whether XLA compiles the step: some seconds at the start, less time for each step, and
         other draws for the same seed. ``None`` means: when the training is long enough to pay, on
         one device, without loops in the graph, and without convolutions on a CPU.
+    validation_data
+        (inputs, targets[, weights]) or a dataset: measured at the end of each epoch, by draws of
+        the weights.
+    callbacks
+        Of ``tf_keras``. They hear of the ends of epochs; those that act on each step slow it down.
+        Not together with ``folder``: what they remember is in no checkpoint.
+    sample_weight, class_weight
+        Factors on the log-likelihood of each example, or of the examples of each class. A weight of
+        2 counts an example as if it stood in the data twice: the data then say as much, beside the
+        KL, as the sum of the weights, and N stays the number of rows.
+    num_examples
+        N, where it is not the number of rows: of augmented data, the number without copies.
     folder
         Where to save the training every ``save_every`` seconds and at its end; ``None`` to save
         nothing. A checkpoint is never left half written.
@@ -84,7 +112,8 @@ def train_by_elbo(
         Seconds between two checkpoints: the most that is lost when the process is killed.
     resume
         Whether to go on from the checkpoint in ``folder``, if there is one, to the same history as
-        without a break. Pass all else as before; only ``num_epochs`` may grow.
+        without a break. Pass all else as before; only ``num_epochs`` may grow. Of a dataset, the
+        last pass is read again up to the step, and must be what it was.
     progress
         Whether to show a progress bar.
 
@@ -92,32 +121,37 @@ def train_by_elbo(
     -------
     pandas.DataFrame
         A row per step: ``step``, ``epoch``, ``negative_log_likelihood`` (nats per example, of the
-        batch), ``kl`` (nats, all layers), one column ``kl <layer>`` per layer (nats), ``elbo``
-        (nats, whole data set, estimated from the batch) and ``loss`` (what was minimised).
+        batch), ``kl`` (nats, all layers), one column ``kl <layer>`` per layer (nats), ``penalty``
+        (what regularisers, and −log p of weights that are one number each, add to the loss),
+        ``elbo`` (nats, whole data set, estimated from the batch) and ``loss`` (what was minimised).
+        With validation data, at the last step of each epoch, ``val_negative_log_likelihood`` (nats
+        per example, mean over draws) and ``val_log_predictive_density`` (nats per example, of the
+        draws' averaged density); NaN elsewhere.
 
     Raises
     ------
     TypeError
-        If the network or the optimizer is not of ``tf_keras``.
+        If the network, the optimizer or a callback is not of ``tf_keras``, or data are sparse.
     ValueError
-        If the data hold NaN, labels lie outside the classes, the batch is larger than the data,
-        the network has no KL, the loss stops being finite or diverges, the folder holds the
+        If nothing says what the outputs are, targets do not belong to outputs, data hold NaN or
+        class numbers outside the classes, the batch is larger than the data, the network has no KL
+        or one of unknown weight, the loss stops being finite or diverges, the folder holds the
         checkpoint of another training, or a network that is to be saved draws in a way that cannot
         be resumed.
     OSError
         If the folder cannot be written to.
     """
     check_keras_version(neural_net)
-    if optimizer is None:
-        with neural_net.distribute_strategy.scope():
-            optimizer = tf_keras.optimizers.Adam(learning_rate)
+    _check_saving(folder, save_every, resume, callbacks)
+    optimizer = _optimizer(neural_net, optimizer, learning_rate)
+    options = DataOptions(likelihood, sample_weight, class_weight, num_examples)
     with saving_into(folder, save_every, resume=resume) as saving:
         if jit_compile is None:  # the draws depend on it
             jit_compile = saving.saved_option("jit_compile")
         stepper = Stepper(
             neural_net,
-            images,
-            labels,
+            inputs,
+            targets,
             batch_size=batch_size,
             num_epochs=num_epochs,
             optimizer=optimizer,
@@ -125,50 +159,53 @@ def train_by_elbo(
             kl_weight=kl_weight,
             num_draws=num_draws,
             jit_compile=jit_compile,
+            options=options,
         )
-        saving.check_repeatable(stepper.unrepeatable)
+        session = Session(stepper, validation_data, callbacks, saving)
         tf.random.set_seed(seed)
-        rows = _take_steps(stepper, _restore(stepper, saving), saving, progress)
-    return history_table(rows, stepper.entries, stepper.order, stepper.kl_weight)
+        rows = session.run(progress)
+    remember_likelihood(neural_net, stepper.likelihood)
+    return session.table(rows)
 
 
-def _restore(stepper: Stepper, saving: Saving) -> Array:
-    """Set network and optimizer as they were saved; return the history so far [steps, columns]."""
-    neural_net, optimizer, order = stepper.neural_net, stepper.optimizer, stepper.order
-    with neural_net.distribute_strategy.scope():
-        variables = training_variables(neural_net, optimizer)
-
-    def describe() -> dict[str, Any]:
-        return describe_run(
-            neural_net,
-            optimizer,
-            stepper.images,
-            stepper.labels,
-            batch_size=order.batch_size,
-            kl_weight=stepper.kl_weight,
-            **stepper.options._asdict(),
+def _optimizer(
+    neural_net: tf_keras.Model,
+    optimizer: tf_keras.optimizers.Optimizer | None,
+    learning_rate: float | None,
+) -> tf_keras.optimizers.Optimizer:
+    """Return the optimizer that is given, or compiled, or a new Adam."""
+    if optimizer is not None and learning_rate is not None:
+        raise ValueError(
+            "Both optimizer and learning_rate are given: pass the rate to the optimizer, "
+            "tf_keras.optimizers.Adam(learning_rate)."
         )
+    if optimizer is not None:
+        return optimizer
+    compiled = getattr(neural_net, "optimizer", None)
+    if compiled is not None and learning_rate is None:
+        return compiled
+    with neural_net.distribute_strategy.scope():
+        return tf_keras.optimizers.Adam(0.01 if learning_rate is None else learning_rate)
 
-    return saving.restore(variables, describe, 1 + len(stepper.entries), order.num_steps)
 
+def _check_saving(folder: Any, save_every: float, resume: bool, callbacks: Sequence[Any]) -> None:
+    """Raise for wishes about saving that cannot be fulfilled.
 
-def _take_steps(stepper: Stepper, rows: Array, saving: Saving, progress: bool) -> Array:
-    """Take the steps that are still to be taken, and return the history of all [steps, columns]."""
-    num_steps = stepper.order.num_steps
-    # Without `disable` the bar shows in notebooks too, and TQDM_DISABLE=1 switches it off.
-    options = {} if progress else {"disable": True}
-    bar = tqdm.auto.tqdm(total=num_steps, initial=len(rows), unit="step", **options)
-    with bar, deferred_interrupt() as is_stopped:
-        for new in stepper.run(len(rows), num_steps):
-            rows = np.concatenate([rows, new])
-            check_finite(rows, stepper.entries, stepper.neural_net)
-            check_not_diverging(rows, stepper.kl_weight)
-            saving.save_if_due(rows)
-            bar.update(len(new))
-            bar.set_postfix(nll=f"{rows[-1, 0]:.3f}", kl=f"{rows[-1, 1:].sum():.0f}")
-            if is_stopped():
-                break
-        saving.save(rows)
-    if len(rows) < num_steps:
-        bar.write(f"Stopped after {len(rows)} steps; the history so far is returned.")
-    return rows
+    Raises
+    ------
+    ValueError
+        If there is nothing to resume from, no time between two checkpoints, or callbacks whose
+        memory no checkpoint holds.
+    """
+    if folder is None and resume:
+        raise ValueError("resume=True needs a folder to go on from: pass folder= as well.")
+    if folder is not None and not os.fspath(folder):
+        raise ValueError('folder is "": pass the name of a folder, for instance "runs/first".')
+    if not (isinstance(save_every, (int, float)) and save_every >= 0):
+        raise ValueError(f"save_every is {save_every}: give seconds, for instance 60.")
+    if folder is not None and len(callbacks):
+        raise ValueError(
+            "callbacks and folder are given, but what a callback remembers (the patience of "
+            "EarlyStopping, say) is in no checkpoint, so that a resumed training would be another "
+            "one. Leave one of them out; a schedule of the learning rate belongs to the optimizer."
+        )

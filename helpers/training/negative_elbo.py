@@ -1,0 +1,134 @@
+"""What a step minimises: the mean negative log-likelihood, and what ``losses`` adds to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from ..model.entry_units import EntryUnit, entry_units
+from ..model.heads import arrange_targets
+from ..model.inputs import Examples, as_tensors, call_network
+from ..model.likelihood import AnyLikelihood
+from ..model.outputs import find_likelihood
+from .loss_terms import LossTerms, loss_terms
+
+FEW = (7, 5, 11, 13)  # rows on which a network is tried; a prime is no other axis' length by chance
+
+
+@dataclass(frozen=True)
+class NegativeElbo:
+    """The negative ELBO of a network, divided by N, and its terms.
+
+    Attributes
+    ----------
+    likelihood
+        Of what the network puts out.
+    terms
+        What it makes of the entries of ``losses``.
+    """
+
+    likelihood: AnyLikelihood
+    terms: LossTerms
+
+    def of_examples(self, neural_net: tf_keras.Model, batch: Examples) -> tf.Tensor:
+        """Return the negative log-likelihood of each example [batch], nats, outside of training."""
+        outputs = neural_net(batch.inputs, training=False)
+        targets = one_or_all(tf.nest.flatten(batch.targets))
+        return self.likelihood.of_examples(targets, outputs, batch.weights)
+
+    def of_batch(
+        self, neural_net: tf_keras.Model, batch: Examples, share: float, kl_share: float
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the terms [1 + terms] on a batch, and the number to be minimised.
+
+        Call it inside a ``GradientTape``.
+
+        Parameters
+        ----------
+        neural_net
+            The network; it is called, which fills ``losses``.
+        batch
+            Inputs, targets and weights, as tensors.
+        share, kl_share
+            What the mean negative log-likelihood counts, and what ``losses`` counts: 1 and 1, but
+            on several devices, each of which sees a part.
+        """
+        outputs = neural_net(batch.inputs, training=True)
+        targets = one_or_all(tf.nest.flatten(batch.targets))
+        nats = self.likelihood.of_examples(targets, outputs, batch.weights)
+        nll = tf.reduce_mean(nats)
+        terms = self.terms.of(neural_net)
+        loss = share * nll + kl_share * tf.cast(self.terms.weighted(terms), nll.dtype)
+        return tf.concat([nll[None], tf.cast(terms, nll.dtype)], 0), loss
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What was found out about a network from a few examples.
+
+    Attributes
+    ----------
+    likelihood
+        Of what it puts out.
+    units
+        What each entry of its ``losses`` is.
+    input_types
+        Of each leaf of the inputs, as it takes them.
+    outputs
+        What it put out for these examples.
+    """
+
+    likelihood: AnyLikelihood
+    units: list[EntryUnit]
+    input_types: list[tf.DType]
+    outputs: Any
+
+    def negative_elbo(self, kl_weight: float) -> NegativeElbo:
+        """Return what is to be minimised, with that weight of the KL in nats."""
+        return NegativeElbo(self.likelihood, loss_terms(self.units, kl_weight))
+
+
+def understand_network(neural_net: tf_keras.Model, few: Examples, likelihood: Any) -> Understood:
+    """Find out what a network puts out, and what its ``losses`` hold.
+
+    Parameters
+    ----------
+    neural_net
+        Of ``tf_keras``; it is built if it is not yet.
+    few
+        A few examples with targets.
+    likelihood
+        What the reader says of it, or ``None``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`~helpers.training.train.train_by_elbo` says.
+    """
+    if few.targets is None:
+        raise ValueError("There are no targets: pass targets, or a dataset of (inputs, targets).")
+    few = few.rows(slice(0, _few_rows(few)))
+    outputs, types = call_network(neural_net, few.inputs)
+    if not neural_net.losses:
+        raise ValueError(
+            "The network has no entry in losses, so this would be maximum likelihood, not an ELBO. "
+            "Use TFP's layers with their prior and divergence left in place."
+        )
+    targets = arrange_targets(neural_net, as_tensors(few.targets), outputs)
+    found = find_likelihood(neural_net, outputs, one_or_all(targets), likelihood)
+    units = entry_units(neural_net, as_tensors(few.inputs, types))
+    return Understood(found, units, types, outputs)
+
+
+def _few_rows(few: Examples) -> int:
+    """Return how many rows to try: a number that no other axis has."""
+    lengths = {length for leaf in few.leaves() for length in tuple(leaf.shape)[1:]}
+    return next((size for size in FEW if size not in lengths and size <= few.num_examples), FEW[0])
+
+
+def one_or_all(targets: list[Any]) -> Any:
+    """Return the targets of one head alone, of several in a list."""
+    return targets[0] if len(targets) == 1 else targets
