@@ -33,6 +33,11 @@ def clock(monkeypatch):
     return clock
 
 
+def nowhere():
+    """What a training without data of its own saves beside its history."""
+    return {}
+
+
 def variables_of(value):
     """Variables of several shapes and types that all hold one number."""
     return [
@@ -68,23 +73,23 @@ def test_it_saves_when_the_interval_is_over_and_not_before(tmp_path, clock):
         (121, 5, 5),
     ):
         clock.now = now
-        autosave.save_if_due(ROWS[:steps])
+        autosave.save_if_due(ROWS[:steps], nowhere)
         assert saved_steps(tmp_path) == saved, now
 
 
 def test_an_interval_of_zero_saves_at_every_call(tmp_path, clock):
     autosave = autosave_into(tmp_path, save_every=0.0)
     for steps in (1, 2, 4):
-        autosave.save_if_due(ROWS[:steps])
+        autosave.save_if_due(ROWS[:steps], nowhere)
         assert saved_steps(tmp_path) == steps
 
 
 def test_the_interval_begins_anew_with_a_save_in_between(tmp_path, clock):
     autosave = autosave_into(tmp_path)
     clock.now = 108
-    autosave.save(ROWS[:1])
+    autosave.save(ROWS[:1], nowhere)
     clock.now = 111
-    autosave.save_if_due(ROWS[:2])
+    autosave.save_if_due(ROWS[:2], nowhere)
     assert saved_steps(tmp_path) == 1
 
 
@@ -93,9 +98,9 @@ def test_nothing_new_is_not_saved_again(tmp_path, clock, monkeypatch):
     monkeypatch.setattr(helpers.saving.autosave, "save_checkpoint", lambda *_: saves.append(1))
     autosave = autosave_into(tmp_path)
     for _ in range(3):
-        autosave.save(ROWS[:2])
+        autosave.save(ROWS[:2], nowhere)
     assert len(saves) == 1
-    autosave.save(ROWS[:3])
+    autosave.save(ROWS[:3], nowhere)
     assert len(saves) == 2
 
 
@@ -106,8 +111,8 @@ def test_without_a_folder_nothing_is_saved_or_restored(tmp_path, clock, monkeypa
         assert saving.restore([], dict, num_columns=3, num_steps=9).shape == (0, 3)
         assert saving.saved_option("seed") is None
         saving.check_repeatable(["Multinomial"])
-        saving.save_if_due(ROWS)
-        saving.save(ROWS)
+        saving.save_if_due(ROWS, nowhere)
+        saving.save(ROWS, nowhere)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -123,7 +128,7 @@ def test_an_empty_folder_starts_with_no_rows_and_leaves_the_variables(tmp_path, 
 
 
 def test_variables_and_rows_come_back_as_they_were_saved(tmp_path, capsys):
-    autosave_into(tmp_path, value=6).save(ROWS)
+    autosave_into(tmp_path, value=6).save(ROWS, nowhere)
     later = autosave_into(tmp_path, value=0)
     assert later.saved_option("seed") == 3
     rows = restore(later, num_columns=3, num_steps=5)
@@ -135,13 +140,13 @@ def test_variables_and_rows_come_back_as_they_were_saved(tmp_path, capsys):
 
 
 def test_what_was_restored_is_not_saved_again_until_there_is_more(tmp_path):
-    autosave_into(tmp_path).save(ROWS[:4])
+    autosave_into(tmp_path).save(ROWS[:4], nowhere)
     before = (tmp_path / "training.npz").stat().st_mtime_ns
     later = autosave_into(tmp_path)
     rows = restore(later, num_columns=3, num_steps=5)
-    later.save(rows)
+    later.save(rows, nowhere)
     assert (tmp_path / "training.npz").stat().st_mtime_ns == before
-    later.save(ROWS)
+    later.save(ROWS, nowhere)
     assert saved_steps(tmp_path) == 5
 
 
@@ -154,7 +159,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_gone_on_from_is_refused_and_everything_stays(tmp_path, case):
     options, run, advice = REFUSED[case]
-    autosave_into(tmp_path, value=6).save(ROWS)
+    autosave_into(tmp_path, value=6).save(ROWS, nowhere)
     before = (tmp_path / "training.npz").read_bytes()
     later = autosave_into(tmp_path, value=1, run=run)
     with pytest.raises(ValueError, match=advice):
@@ -164,7 +169,7 @@ def test_what_cannot_be_gone_on_from_is_refused_and_everything_stays(tmp_path, c
 
 
 def test_a_checkpoint_that_nobody_asked_for_is_refused_and_stays(tmp_path):
-    autosave_into(tmp_path).save(ROWS)
+    autosave_into(tmp_path).save(ROWS, nowhere)
     before = (tmp_path / "training.npz").read_bytes()
     advice = "holds a training of 5 steps: pass resume=True"
     with pytest.raises(ValueError, match=advice), saving_into(tmp_path, 9.0, resume=False):
@@ -194,7 +199,7 @@ def test_the_folder_is_locked_before_it_is_read_and_read_once(tmp_path, monkeypa
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
-    autosave_into(tmp_path).save(ROWS)
+    autosave_into(tmp_path).save(ROWS, nowhere)
     path = tmp_path / "training.npz"
     path.write_bytes(path.read_bytes()[:100])
     advice = "is damaged or no checkpoint"
@@ -203,11 +208,11 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 
 
 def test_variables_that_are_not_finite_are_not_saved_over_a_good_checkpoint(tmp_path):
-    autosave_into(tmp_path).save(ROWS[:2])
+    autosave_into(tmp_path).save(ROWS[:2], nowhere)
     spoiled = autosave_into(tmp_path)
     spoiled.variables[0].assign(tf.fill([5, 3], np.nan))
     with pytest.raises(ValueError, match="NaN or infinite values after step 3"):
-        spoiled.save(ROWS[:3])
+        spoiled.save(ROWS[:3], nowhere)
     assert saved_steps(tmp_path) == 2
 
 

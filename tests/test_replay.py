@@ -15,10 +15,12 @@ from helpers.draws.replay import (
     trace,
     unrepeatable_operations,
 )
+from helpers.model.inputs import Examples
 from helpers.networks.dense import bayesian_network
 from helpers.networks.posteriors import gaussian_posterior
 from helpers.training import train_by_elbo
 from helpers.training.elbo import negative_log_likelihood
+from helpers.training.negative_elbo import understand_network
 from helpers.training.steps import trace_step
 
 tfd = tfp.distributions
@@ -30,8 +32,13 @@ KL_WEIGHT = 0.3
 WAYS = pytest.mark.parametrize("jit_compile", [False, True], ids=["plain", "XLA"])
 
 
-def batch_of(images=IMAGES):
-    return tf.TensorSpec(images.shape, images.dtype), tf.TensorSpec([7], tf.int32)
+def traced_step(neural_net, images=IMAGES, kl_weight=KL_WEIGHT):
+    """The plain step of a network, traced for seven images: the trace, and its variables."""
+    kind = tf.string if images.dtype.kind in "OUS" else images.dtype
+    batch = Examples(tf.TensorSpec(images.shape, kind), tf.TensorSpec([7], tf.int32))
+    understood = understand_network(neural_net, Examples(images, LABELS))
+    step = trace_step(neural_net, batch, understood.negative_elbo(kl_weight))
+    return step.traced, step.variables
 
 
 def noise_for(traced, seed=3):
@@ -96,7 +103,7 @@ def stepped(name, jit_compile=False):
     for weight in neural_net.trainable_weights:  # scales and biases that matter
         if "scale" in weight.name or "bias" in weight.name:
             weight.assign(rng.normal(size=weight.shape))
-    traced, variables = trace_step(neural_net, batch_of(images), KL_WEIGHT)
+    traced, variables = traced_step(neural_net, images)
     assert [v.ref() for v in variables] == [v.ref() for v in neural_net.trainable_variables]
     assert unrepeatable_operations(traced) == []
     noise = noise_for(traced)
@@ -191,7 +198,7 @@ def kernel_of_dense_variational(exact):
 def test_dense_variational_equals_float64_under_the_same_noise(exact, jit_compile):
     neural_net = kernel_of_dense_variational(exact)
     neural_net(IMAGES[:1])
-    traced, _ = trace_step(neural_net, batch_of(), KL_WEIGHT)
+    traced, _ = traced_step(neural_net)
     (noise,) = noise_for(traced)
     terms, _ = compiled(traced, jit_compile)([IMAGES, LABELS], [noise])
     mean, rho = np.split(weights_of(neural_net)[0], 2)
@@ -267,7 +274,7 @@ def test_the_gradient_of_an_embedding_is_that_of_all_its_rows(jit_compile):
     )
     words = RNG.integers(0, 6, (7, 2)).astype(np.float32)
     neural_net(words[:1])
-    traced, variables = trace_step(neural_net, batch_of(words), KL_WEIGHT)
+    traced, variables = traced_step(neural_net, words)
     (noise,) = noise_for(traced)
     _, *gradients = compiled(traced, jit_compile)([words, LABELS], [noise])
     weights = weights_of(neural_net)
@@ -313,7 +320,7 @@ def test_a_variable_without_a_gradient_is_left_out():
 
     neural_net = tf_keras.Sequential([Idle(), *dense_network("DenseFlipout").layers])
     neural_net(IMAGES[:1])
-    _, variables = trace_step(neural_net, batch_of(), KL_WEIGHT)
+    _, variables = traced_step(neural_net)
     wanted = [v.name for v in neural_net.trainable_variables if "idle" not in v.name]
     assert [variable.name for variable in variables] == wanted
     assert len(wanted) == len(neural_net.trainable_variables) - 1
@@ -494,7 +501,7 @@ def test_bias_with_a_posterior_has_draws_of_its_own():
     options = {"bias_posterior_fn": gaussian_posterior(9), "bias_prior_fn": prior}
     neural_net = bayesian_network([3], layer_class=tfp.layers.DenseReparameterization, **options)
     neural_net(IMAGES[:1])
-    traced, _ = trace_step(neural_net, batch_of(), KL_WEIGHT)
+    traced, _ = traced_step(neural_net)
     kernel_noise, bias_noise = noise_for(traced)
     terms, *_ = compiled(traced)([IMAGES, LABELS], [kernel_noise, bias_noise])
     mean, rho, bias_mean, bias_rho = weights_of(neural_net)

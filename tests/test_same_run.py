@@ -10,9 +10,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
+from helpers.model.inputs import Examples
 from helpers.networks.dense import bayesian_network
 from helpers.saving.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from helpers.saving.same_run import check_same_run, describe_run, training_variables
+from helpers.training.batches import BatchOrder
+from helpers.training.data import ArrayBatches
 
 RNG = np.random.default_rng(1)
 IMAGES = RNG.normal(size=(17, 5)).astype(np.float32)
@@ -30,7 +33,12 @@ def network(widths=(4, 3), **options):
 def described(neural_net=None, optimizer=None, images=IMAGES, labels=LABELS, **settings):
     neural_net = network() if neural_net is None else neural_net
     optimizer = ADAM(0.01) if optimizer is None else optimizer
-    return describe_run(neural_net, optimizer, images, labels, **{**SETTINGS, **settings})
+    batches = ArrayBatches(
+        Examples(images, labels), [tf.float32, tf.int32], BatchOrder(len(images), 1, 1, 0)
+    )
+    data = batches.fingerprint()
+    options = {"likelihood": "classes", **SETTINGS, **settings}
+    return describe_run(neural_net, optimizer, data, **options)
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +103,8 @@ ANOTHER = {
     "weight": (lambda: {"kl_weight": 0.25}, "- kl_weight: saved 0.0588235294117"),
     "draws": (lambda: {"num_draws": 1}, "- num_draws: saved 2, asked for 1. Pass the saved num_d"),
     "compiler": (lambda: {"jit_compile": True}, "- jit_compile: saved False, asked for True."),
-    "order of images": (lambda: {"images": other_order(IMAGES)}, "- images, checksum: saved "),
-    "labels": (lambda: {"labels": (LABELS + 1) % 3}, "- labels, checksum: saved "),
+    "order of images": (lambda: {"images": other_order(IMAGES)}, "- inputs, checksum: saved "),
+    "labels": (lambda: {"labels": (LABELS + 1) % 3}, "- targets, checksum: saved "),
     "rate": (lambda: {"optimizer": ADAM(0.5)}, "- optimizer, learning_rate: saved 0.0099999"),
     "decay": (lambda: {"optimizer": ADAM(0.01, beta_1=0.8)}, "- optimizer, beta_1: saved 0.9, ask"),
     "activation": (
@@ -134,11 +142,11 @@ def test_another_version_is_named(saved, package, name, monkeypatch):
 
 def test_fewer_images_differ_in_shape_and_checksum(saved):
     lines = differences(saved, described(images=IMAGES[:9], labels=LABELS[:9]))
-    assert lines[0].startswith("- images, shape: saved [17, 5], asked for [9, 5]. Pass the images")
+    assert lines[0].startswith("- inputs, shape: saved [17, 5], asked for [9, 5]. Pass the inputs")
     assert [line.split(":")[0] for line in lines[1:]] == [
-        "- images, checksum",
-        "- labels, shape",
-        "- labels, checksum",
+        "- inputs, checksum",
+        "- targets, shape",
+        "- targets, checksum",
     ]
 
 
@@ -198,7 +206,7 @@ def test_a_learnt_prior_changes_with_training_and_is_no_difference():
 def test_another_optimizer_is_named_and_all_differences_have_a_line_in_order(saved):
     lines = differences(saved, described(optimizer=SGD(0.01), seed=4, labels=LABELS[::-1]))
     starts = [line.split(":")[0] for line in lines]
-    assert starts.index("- labels, checksum") < starts.index("- optimizer, class")
+    assert starts.index("- targets, checksum") < starts.index("- optimizer, class")
     assert starts[-1] == "- seed"
     assert any("saved Adam, asked for SGD. Pass a new optimizer" in line for line in lines)
 

@@ -12,7 +12,9 @@ from step_by_hand import gaussian_kl, softplus, step_by_hand, weights_of
 import helpers.training.steps
 from helpers.draws.noise import draw_all, draw_one
 from helpers.draws.replay import describe_draw, random_operations
+from helpers.model.inputs import Examples
 from helpers.networks.dense import bayesian_network
+from helpers.training.negative_elbo import understand_network
 from helpers.training.steps import StepOptions, compile_steps, trace_step
 
 RNG = np.random.default_rng(1)
@@ -26,12 +28,11 @@ KINDS = ("DenseFlipout", "DenseReparameterization", "DenseLocalReparameterizatio
 
 def compiled(neural_net, optimizer, options, images=IMAGES, labels=LABELS, batch_size=7):
     """(rows, number of the first step) ↦ history, as an array."""
-    batch = (
-        tf.TensorSpec([batch_size, *images.shape[1:]], tf.float32),
-        tf.TensorSpec([batch_size], tf.int32),
-    )
+    images_spec = tf.TensorSpec([batch_size, *images.shape[1:]], tf.float32)
+    batch = Examples(images_spec, tf.TensorSpec([batch_size], tf.int32))
     optimizer.build(neural_net.trainable_variables)
-    steps = compile_steps(trace_step(neural_net, batch, KL_WEIGHT), optimizer, options)
+    objective = understand_network(neural_net, Examples(images, labels)).negative_elbo(KL_WEIGHT)
+    steps = compile_steps(trace_step(neural_net, batch, objective), optimizer, options)
 
     def history(rows, first=0):
         rows = np.asarray(rows, int)
@@ -56,8 +57,10 @@ def rows_of(num_steps, batch_size=7):
 
 def noise_of_step(neural_net, options, number):
     """The noise that draw `number` of a run has, as arrays."""
-    batch = tf.TensorSpec([7, 5]), tf.TensorSpec([7], tf.int32)
-    draws = [describe_draw(it) for it in random_operations(trace_step(neural_net, batch, 0.0)[0])]
+    batch = Examples(tf.TensorSpec([7, 5]), tf.TensorSpec([7], tf.int32))
+    objective = understand_network(neural_net, Examples(IMAGES, LABELS)).negative_elbo(0.0)
+    traced = trace_step(neural_net, batch, objective).traced
+    draws = [describe_draw(it) for it in random_operations(traced)]
     seed, number = tf.constant(8, tf.int64), tf.constant(number, tf.int64)
     if options.jit_compile:
         drawn = tf.function(lambda: draw_all(draws, seed, number), jit_compile=True)()

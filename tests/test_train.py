@@ -380,7 +380,10 @@ REFUSED = {
     "NaN": ({"images": NAN_AT_2}, "1 of 17 examples of inputs hold NaN.*first at index 2: remove"),
     "infinity": ({"images": INFINITE_AT_5}, "infinite values, the first at index 5"),
     "single image": ({"images": IMAGES[0]}, r"have \[5, 17\] rows: pass the same number of both"),
-    "no image": ({"images": IMAGES[:0]}, r"have \[0, 17\] rows.*examples count along the first axis"),
+    "no image": (
+        {"images": IMAGES[:0]},
+        r"have \[0, 17\] rows.*examples count along the first axis",
+    ),
     "label too high": ({"labels": LABELS + 1}, r"is 3, but the network has 3.*0 … 2.*from 0"),
     "label below 0": ({"labels": LABELS - 1}, r"is -1, but the network has 3 outputs"),
     "half a label": ({"labels": LABELS + 0.5}, "For values the noise must be known"),
@@ -430,7 +433,7 @@ def test_a_network_without_kl_is_refused():
 
 def test_a_network_that_does_not_give_logits_per_class_is_refused():
     images = np.ones((17, 2, 5), np.float32)
-    with pytest.raises(ValueError, match="Class numbers would be of shape.*flatten"):
+    with pytest.raises(ValueError, match=r"Class numbers would be of shape.*flatten"):
         train(fixed_draw_network(), images=images)
 
 

@@ -38,7 +38,7 @@ def announce_saving():
 def train_and_keep(folder, result, num_epochs, save_every, progress=True):
     """Train as said above, and write the result."""
     neural_net = bayesian_network([4, 3], seed=2)
-    options = {"folder": folder, "save_every": save_every, "resume": True}
+    options = {"folder": folder, "save_every": save_every, "resume": folder is not None}
     options = {"progress": progress, **({} if folder == "-" else options)}
     history = train_by_elbo(
         neural_net, IMAGES, LABELS, num_epochs=num_epochs, batch_size=7, seed=4, **options

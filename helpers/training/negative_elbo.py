@@ -91,7 +91,9 @@ class Understood:
         return NegativeElbo(self.likelihood, loss_terms(self.units, kl_weight))
 
 
-def understand_network(neural_net: tf_keras.Model, few: Examples, likelihood: Any) -> Understood:
+def understand_network(
+    neural_net: tf_keras.Model, few: Examples, likelihood: Any = None
+) -> Understood:
     """Find out what a network puts out, and what its ``losses`` hold.
 
     Parameters
