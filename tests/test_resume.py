@@ -165,8 +165,8 @@ def test_stopped_by_ctrl_c_it_saves_and_returns_the_history_so_far(tmp_path, uni
 
 def train(folder=None, neural_net=None, num_epochs=4, **options):
     neural_net = bayesian_network([4, 3], seed=2) if neural_net is None else neural_net
-    settings = {"batch_size": 7, "seed": 4, "save_every": 0.0, "resume": True, "progress": False}
-    settings |= {"folder": folder, **options}
+    settings = {"batch_size": 7, "seed": 4, "save_every": 0.0, "progress": False}
+    settings |= {"folder": folder, "resume": folder is not None, **options}
     return train_by_elbo(neural_net, IMAGES, LABELS, num_epochs=num_epochs, **settings)
 
 
