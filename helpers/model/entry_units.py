@@ -450,14 +450,15 @@ def _short(number: float) -> str:
 
 
 def _scalars(layer: Any, posteriors: tuple[Posterior, ...]) -> list[Any]:
-    """Return the scalar variables that a layer's divergences refer to, and that are not trained."""
+    """Return the scalar variables that a layer's divergences refer to, and that may weigh them."""
     names = ("kernel_divergence_fn", "bias_divergence_fn", "_kl_divergence_fn")
     roots: list[Callable[..., Any]] = [f for n in names if (f := getattr(layer, n, None))]
     if not roots and not type(layer).__module__.startswith(("tensorflow_probability", "tf_keras")):
         roots = [v for v in vars(layer).values() if isinstance(v, tf.Variable) or callable(v)]
-    own = {id(v) for p in posteriors for v in p.variables if v.shape.rank != 0}
+    # A trained scalar of the layer's own is a parameter of its posterior or prior, no weight.
+    own = {id(v) for p in posteriors for v in p.variables if v.trainable or v.shape.rank != 0}
     found = [x for x in reachable(*roots) if isinstance(x, tf.Variable) and id(x) not in own]
-    return [v for v in found if v.shape.rank == 0 and v.dtype.is_floating and not v.trainable]
+    return [v for v in found if v.shape.rank == 0 and v.dtype.is_floating]
 
 
 def _is_activation_kl(layer: Any) -> bool:

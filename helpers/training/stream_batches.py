@@ -123,6 +123,8 @@ class StreamBatches:
             self._begin_pass()
             for _ in range(last):
                 self._note(self._pull())
+            if last == self.order.steps_per_epoch:
+                self._check_end()  # a sequence moves on when its pass is over
         self._next = first
         if position and position != self.position():
             raise ValueError(

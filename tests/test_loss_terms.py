@@ -1,0 +1,174 @@
+"""What the entries of ``losses`` become in a training: nats, each once, and penalties apart."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+import tf_keras
+
+from helpers.model.entry_units import entry_units
+from helpers.networks.posteriors import gaussian_posterior, point_posterior
+from helpers.training.loss_terms import loss_terms
+
+tfd, tfpl, L = tfp.distributions, tfp.layers, tf_keras.layers
+INPUTS = tf.constant(np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32))
+KL_WEIGHT = 0.05
+
+
+def flipout(units, seed, **options):
+    starts = {
+        "kernel_posterior_fn": gaussian_posterior(seed),
+        "bias_posterior_fn": point_posterior(),
+    }
+    return tfpl.DenseFlipout(units, **{**starts, **options})
+
+
+def divided(by):
+    return lambda q, p, _: tfd.kl_divergence(q, p) / by
+
+
+def terms_of(network):
+    network(INPUTS)
+    terms = loss_terms(entry_units(network, INPUTS), KL_WEIGHT)
+    network(INPUTS)
+    return terms, terms.of(network).numpy()
+
+
+def kl_by_formula(layer, part="kernel"):
+    q = getattr(layer, f"{part}_posterior")
+    mean, stddev = (x.numpy().astype(np.float64) for x in (q.mean(), q.stddev()))
+    return np.sum(0.5 * (mean**2 + stddev**2 - 1) - np.log(stddev))
+
+
+@pytest.mark.parametrize("by", [1, 7, 400, 60_000, 0.5])
+def test_a_kl_is_in_nats_whatever_the_layer_divides_it_by(by):
+    network = tf_keras.Sequential([flipout(4, 1, kernel_divergence_fn=divided(by)), flipout(3, 2)])
+    terms, values = terms_of(network)
+    expected = [kl_by_formula(layer) for layer in network.layers]
+    np.testing.assert_allclose(values, expected, rtol=1e-4)
+    assert terms.weights == (KL_WEIGHT, KL_WEIGHT)
+    assert terms.is_kl == (True, True)
+    assert float(terms.weighted(tf.constant(values))) == pytest.approx(
+        KL_WEIGHT * sum(expected), rel=1e-4
+    )
+
+
+def test_a_layer_called_three_times_counts_once():
+    shared, inputs = flipout(5, 1, name="shared"), tf_keras.Input((5,))
+    network = tf_keras.Model(inputs, flipout(3, 2)(shared(shared(shared(inputs)))))
+    terms, values = terms_of(network)
+    assert len(network.losses) == 4
+    assert terms.names[0] == "shared"
+    np.testing.assert_allclose(values[0], kl_by_formula(shared), rtol=1e-5)
+
+
+def test_regularisers_keep_the_weight_that_they_have_under_fit():
+    dense = L.Dense(
+        4, kernel_regularizer=tf_keras.regularizers.L2(0.3), bias_regularizer="l2", name="dense"
+    )
+    network = tf_keras.Sequential([dense, flipout(3, 2, name="bayesian")])
+    terms, values = terms_of(network)
+    by_name = dict(zip(terms.names, zip(values, terms.weights, strict=True), strict=True))
+    l2 = 0.3 * np.sum(dense.kernel.numpy().astype(np.float64) ** 2)
+    assert by_name["dense"] == (pytest.approx(l2, rel=1e-5), 1.0)
+    assert terms.is_kl == tuple(name == "bayesian" for name in terms.names)
+
+
+def test_the_penalty_of_a_point_estimate_weighs_as_the_kl_does():
+    layer = flipout(3, 1, bias_prior_fn=tfpl.default_multivariate_normal_fn)
+    network = tf_keras.Sequential([layer])
+    network(INPUTS)
+    layer.bias_posterior.distribution.loc.assign([0.5, -1.0, 2.0])
+    terms, values = terms_of(network)
+    bias = np.array([0.5, -1.0, 2.0])
+    expected = 0.5 * np.sum(bias**2) + 1.5 * np.log(2 * np.pi)
+    assert terms.is_kl == (True, False)
+    assert values[1] == pytest.approx(expected, rel=1e-5)
+    assert terms.weights == (KL_WEIGHT, KL_WEIGHT)
+
+
+def test_a_bias_with_a_posterior_is_a_kl_of_its_own():
+    options = {
+        "bias_posterior_fn": gaussian_posterior(9),
+        "bias_prior_fn": tfpl.default_multivariate_normal_fn,
+        "bias_divergence_fn": divided(40),
+    }
+    layer = flipout(3, 1, name="both", **options)
+    terms, values = terms_of(tf_keras.Sequential([layer]))
+    assert terms.names == ("both kernel", "both bias")
+    wanted = [kl_by_formula(layer), kl_by_formula(layer, "bias")]
+    np.testing.assert_allclose(values, wanted, rtol=1e-4)
+
+
+class PerRow(L.Layer):
+    """Divides its KL by the rows of the batch."""
+
+    def __init__(self):
+        super().__init__(name="per_row")
+        self.inner = flipout(3, 1, kernel_divergence_fn=None)
+
+    def call(self, inputs):
+        outputs = self.inner(inputs)
+        layer = self.inner
+        kl = tfd.kl_divergence(layer.kernel_posterior, layer.kernel_prior)
+        self.add_loss(kl / tf.cast(tf.shape(inputs)[0], tf.float32))
+        return outputs
+
+
+def encoder():
+    prior = tfd.Independent(tfd.Normal(tf.zeros(2), 1.0), 1)
+    code = tfpl.IndependentNormal(2, activity_regularizer=tfpl.KLDivergenceRegularizer(prior))
+    return tf_keras.Sequential([flipout(4, 1), code])
+
+
+REFUSED = {
+    "no KL": (
+        lambda: tf_keras.Sequential([L.Dense(3, kernel_regularizer="l2")]),
+        "maximum likelihood, not an ELBO",
+    ),
+    "constant": (
+        lambda: tf_keras.Sequential(
+            [flipout(3, 1, kernel_divergence_fn=lambda q, p, _: tfd.kl_divergence(q, p) + 19.5)]
+        ),
+        r"the KL / 1 \+ 19.5, and that constant is no KL",
+    ),
+    "square": (
+        lambda: tf_keras.Sequential(
+            [flipout(3, 1, kernel_divergence_fn=lambda q, p, _: tfd.kl_divergence(q, p) ** 2)]
+        ),
+        "does not follow the KL",
+    ),
+    "variable": (
+        lambda: tf_keras.Sequential(
+            [flipout(3, 1, kernel_divergence_fn=warming(tf.Variable(0.5)))]
+        ),
+        r"multiplied by the variable.*pass kl_weight=",
+    ),
+    "activations": (encoder, "a KL of activations, one for each example"),
+}
+
+
+def warming(beta):
+    return lambda q, p, _: beta * tfd.kl_divergence(q, p)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_entry_of_unknown_weight_is_refused_with_what_to_write(case):
+    make, advice = REFUSED[case]
+    with pytest.raises(ValueError, match=advice):
+        terms_of(make())
+
+
+def test_another_loss_while_training_is_refused():
+    class Moody(L.Layer):
+        def call(self, inputs, training=None):
+            if training:
+                self.add_loss(tf.reduce_sum(inputs))
+            return inputs
+
+    network = tf_keras.Sequential([Moody(name="moody"), flipout(3, 1)])
+    network(INPUTS)
+    terms = loss_terms(entry_units(network, INPUTS), KL_WEIGHT)
+    network(INPUTS, training=True)
+    with pytest.raises(ValueError, match="Layer moody adds a loss .* while training"):
+        terms.of(network)
