@@ -170,5 +170,5 @@ def test_another_loss_while_training_is_refused():
     network(INPUTS)
     terms = loss_terms(entry_units(network, INPUTS), KL_WEIGHT)
     network(INPUTS, training=True)
-    with pytest.raises(ValueError, match="Layer moody adds a loss .* while training"):
+    with pytest.raises(ValueError, match=r"Layer moody adds a loss .* while training"):
         terms.of(network)
