@@ -49,6 +49,11 @@ class Likelihood:
     distribution: Callable[[Any], Any] | None = None
     ignored: int | None = None
 
+    @property
+    def flat(self) -> list[Likelihood]:
+        """Itself, as the only head."""
+        return [self]
+
     def of_examples(self, targets: Any, outputs: Any, weights: Any = None) -> tf.Tensor:
         """Return the negative log-likelihood of each example, in nats [batch].
 
@@ -313,8 +318,7 @@ def check_pairing(likelihood: AnyLikelihood, targets: Any, outputs: Any) -> None
     """
     heads = flatten_heads(outputs)
     all_targets = flatten_heads(targets)
-    parts = likelihood.flat if isinstance(likelihood, HeadsLikelihood) else [likelihood]
-    for head, y, out in zip(parts, all_targets, heads, strict=True):
+    for head, y, out in zip(likelihood.flat, all_targets, heads, strict=True):
         _check_pairing_of_head(head, tf.convert_to_tensor(y), out)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from .likelihood import AnyLikelihood, HeadsLikelihood, Likelihood, flatten_heads
+from .likelihood import AnyLikelihood, Likelihood, flatten_heads
 
 Array = npt.NDArray[Any]
 
@@ -31,8 +31,7 @@ def check_targets(likelihood: AnyLikelihood, targets: Sequence[Any], outputs: An
     ValueError
         What is wrong with which target, and what to pass.
     """
-    heads = likelihood.flat if isinstance(likelihood, HeadsLikelihood) else [likelihood]
-    for head, array, output in zip(heads, targets, flatten_heads(outputs), strict=True):
+    for head, array, output in zip(likelihood.flat, targets, flatten_heads(outputs), strict=True):
         _check_head(head, np.asarray(array), output)
 
 

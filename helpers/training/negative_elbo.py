@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
 from ..model.entry_units import EntryUnit, entry_units
 from ..model.heads import arrange_targets
 from ..model.inputs import Examples, as_tensors, call_network
-from ..model.likelihood import AnyLikelihood
+from ..model.likelihood import AnyLikelihood, flatten_heads
 from ..model.outputs import find_likelihood
 from .loss_terms import LossTerms, loss_terms
 
@@ -79,12 +80,15 @@ class Understood:
         Of each leaf of the inputs, as it takes them.
     outputs
         What it put out for these examples.
+    places
+        For each head the shape of its predictions for one example: () if there is one.
     """
 
     likelihood: AnyLikelihood
     units: list[EntryUnit]
     input_types: list[tf.DType]
     outputs: Any
+    places: list[tuple[int, ...]]
 
     def negative_elbo(self, kl_weight: float) -> NegativeElbo:
         """Return what is to be minimised, with that weight of the KL in nats."""
@@ -121,8 +125,32 @@ def understand_network(
         )
     targets = arrange_targets(neural_net, as_tensors(few.targets), outputs)
     found = find_likelihood(neural_net, outputs, one_or_all(targets), likelihood)
+    logs = [
+        head.log_prob(y, out)
+        for head, y, out in zip(found.flat, targets, flatten_heads(outputs), strict=True)
+    ]
+    _check_support(logs)
     units = entry_units(neural_net, as_tensors(few.inputs, types))
-    return Understood(found, units, types, outputs)
+    return Understood(found, units, types, outputs, [tuple(log.shape)[1:] for log in logs])
+
+
+def _check_support(logs: list[tf.Tensor]) -> None:
+    """Raise if the likelihood of an example is 0 or no number, before any training.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    for log in logs:
+        array = np.asarray(log, float)
+        bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+        if bad.size:
+            raise ValueError(
+                f"The log-likelihood of example {bad[0]} is {array[bad[0]].min()} before training: "
+                "its target lies outside of what the output distribution can be (a number below 0 "
+                "under a LogNormal or Gamma, say), or a scale is 0 or not finite."
+            )
 
 
 def _few_rows(few: Examples) -> int:

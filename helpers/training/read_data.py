@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
@@ -83,6 +84,7 @@ def read_training_data(
     TypeError, ValueError
         As :func:`~helpers.training.train.train_by_elbo` says.
     """
+    _check_numbers(options, num_epochs, kl_weight)
     reader = _Reader(neural_net, options, num_epochs, seed)
     batches: Batches
     if is_stream(inputs):
@@ -130,6 +132,17 @@ def read_validation_data(neural_net: tf_keras.Model, data: Any, training: Traini
     return reader.in_batches(examples, min(order.batch_size, examples.num_examples))
 
 
+def _check_numbers(options: DataOptions, num_epochs: int, kl_weight: float | None) -> None:
+    """Raise for numbers that no training can have."""
+    if not (isinstance(num_epochs, (int, np.integer)) and num_epochs >= 0):
+        raise ValueError(f"num_epochs is {num_epochs!r}: give a whole number of at least 0.")
+    if kl_weight is not None and not (np.isfinite(kl_weight) and kl_weight >= 0):
+        raise ValueError(f"kl_weight is {kl_weight}: give a number of at least 0; None means 1/N.")
+    number = options.num_examples
+    if number is not None and not (isinstance(number, (int, np.integer)) and number >= 1):
+        raise ValueError(f"num_examples is {number!r}: give N, a whole number of at least 1.")
+
+
 class _Reader:
     """Reads the data of one training."""
 
@@ -146,7 +159,7 @@ class _Reader:
         examples = read_arrays(inputs, targets, self.options.sample_weight)
         number = examples.num_examples
         size = min(BATCH_SIZE, number) if batch_size is None else batch_size
-        if not 1 <= size <= number:
+        if not (isinstance(size, (int, np.integer)) and 1 <= size <= number):
             raise ValueError(
                 f"batch_size is {size}, but there are {number} training examples: choose a batch "
                 f"size from 1 to {number}."
@@ -187,7 +200,29 @@ class _Reader:
         """Return the examples with the targets in the order of the heads, and weighted."""
         targets = arrange_targets(self.neural_net, examples.targets, self.understood.outputs)
         weights = _with_class_weight(examples.weights, targets, self.options.class_weight)
+        if weights is not None:
+            self._check_weights(np.asarray(weights))
         return Examples(examples.inputs, one_or_all(targets), weights)
+
+    def _check_weights(self, weights: npt.NDArray[Any]) -> None:
+        """Raise unless there is a weight for each example, or for each prediction.
+
+        Raises
+        ------
+        ValueError
+            If there are others, or one is below 0.
+        """
+        if weights.dtype.kind not in "biuf" or np.any(weights < 0):
+            raise ValueError(
+                "sample_weight must be numbers of at least 0: how many times an example counts."
+            )
+        places = self.understood.places
+        rest = weights.shape[1:]
+        if rest not in {(), (1,)} and any(rest not in {own, (*own, 1)} for own in places):
+            raise ValueError(
+                f"sample_weight has shape {weights.shape}: pass one weight for each example, shape "
+                f"(examples,), or one for each prediction, shape (examples, *{places[0]})."
+            )
 
     def _checked(self, examples: Examples) -> Examples:
         targets = tf.nest.flatten(examples.targets)

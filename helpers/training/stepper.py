@@ -101,6 +101,8 @@ class Stepper:
         self.data, self.batches, self.order = data, data.batches, data.batches.order
         self.num_examples, self.objective = data.num_examples, data.objective
         self.step = self._trace()
+        if num_draws < 1:
+            raise ValueError(f"num_draws is {num_draws}: draw the weights at least once a step.")
         if jit_compile is None:
             jit_compile = self._pays_to_compile(self.order.num_steps * num_draws)
         self.options = StepOptions(num_draws, seed, jit_compile)
