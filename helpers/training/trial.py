@@ -6,6 +6,8 @@ may have changed since a training was saved. What the loss is under the same noi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -35,6 +37,7 @@ class Trial:
 
     def __init__(self, neural_net: tf_keras.Model, objective: NegativeElbo, few: Examples) -> None:
         self.neural_net, self.objective, self.few = neural_net, objective, few
+        self._compiled: Callable[..., tf.Tensor] | None = None
 
     def terms(self) -> list[float] | None:
         """Return the terms [1 + terms] of the loss; ``None`` on several devices.
@@ -43,18 +46,11 @@ class Trial:
         """
         if self.neural_net.distribute_strategy.num_replicas_in_sync > 1:
             return None
-        leaves = self.few.leaves()
-        specs = [tf.TensorSpec(leaf.shape, leaf.dtype) for leaf in leaves]
-        traced = trace(self._terms, *specs)
-        seed = tf.constant(SEED, tf.int64)
-
-        def noise(place: int, draw: Draw) -> tf.Tensor:
-            return draw_one(draw, seed, tf.constant(place, tf.int64))
-
-        run = tf.function(lambda *leaves: replay(traced, leaves, noise)[0], autograph=False)
+        if self._compiled is None:
+            self._compiled = self._compile()
         put_back = snapshot(self.neural_net.variables)
         try:
-            found = run.get_concrete_function(*specs)(*leaves).numpy()
+            found = self._compiled(*self.few.leaves()).numpy()
         finally:
             put_back()
         return [float(x) for x in found]
@@ -76,6 +72,18 @@ class Trial:
             "Layers and variables are the same, so a divergence, an activation, the rate of a "
             "dropout or the like was changed: build it as it was, or pass another folder."
         )
+
+    def _compile(self) -> Callable[..., tf.Tensor]:
+        """Return leaves of the examples ↦ terms, under noise that is always the same."""
+        specs = [tf.TensorSpec(leaf.shape, leaf.dtype) for leaf in self.few.leaves()]
+        traced, seed = trace(self._terms, *specs), tf.constant(SEED, tf.int64)
+
+        def noise(place: int, draw: Draw) -> tf.Tensor:
+            return draw_one(draw, seed, tf.constant(place, tf.int64))
+
+        run = tf.function(lambda *leaves: replay(traced, leaves, noise)[0], autograph=False)
+        compiled: Callable[..., tf.Tensor] = run.get_concrete_function(*specs)
+        return compiled
 
     def _terms(self, *leaves: tf.Tensor) -> tf.Tensor:
         batch = self.few.like(list(leaves))
