@@ -439,6 +439,8 @@ def _values(entries: list[LossEntry]) -> Array:
 
 def _rounded(factor: float) -> float:
     """Return 1 or 1/n for a factor that is one but for rounding, else the factor."""
+    if factor == 0:  # of a warm-up that begins with it
+        return factor
     divisor = 1 / factor
     near = round(divisor)
     return 1 / near if near >= 1 and abs(divisor / near - 1) < 1e-3 else factor

@@ -76,7 +76,7 @@ class ElboMonitor(tf_keras.callbacks.Callback):
         self.num_examples = int(num_examples)
         self.likelihood = likelihood
         self.check = check
-        self._supports_tf_logs = True  # nothing is read from the logs
+        self._supports_tf_logs = True  # or Keras would wait for each step, to read its logs
         self._sums: FitSums | None = None
         self._first: _FirstStep | None = None
         self._is_validating = False
@@ -116,7 +116,7 @@ class ElboMonitor(tf_keras.callbacks.Callback):
         count, columns = self._columns()
         if logs is not None:
             logs.update({name: value for name, value in columns.items() if name not in logs})
-        if not self._has_counted:
+        if self._sums.was_recorded and not self._has_counted:
             self._has_counted = True
             self._check_count(count)
 
@@ -219,13 +219,24 @@ class ElboMonitor(tf_keras.callbacks.Callback):
             return {**logs, **self._columns()[1]}
         return logs  # of an evaluation that is not ours
 
-    def _check_count(self, count: int) -> None:
-        if not self._sums or not self._sums.was_recorded:
+    def check_first_step(self) -> None:
+        """Say what the first step showed: whether the sums see it at all."""
+        if self._sums is None:
+            return
+        if not self._sums.was_recorded:
             _say(
-                "nothing is logged: the network's own train_step does not call compute_loss, nor "
-                "compiled_loss. Return nll and kl from it, as it returns the loss."
+                "nothing is logged: fit's step does not compare targets with outputs by the "
+                "compiled loss. In a train_step or compute_loss of your own call "
+                "self.compiled_loss, or return nll and kl beside the loss."
             )
-        elif count != self.num_examples:
+        elif self._sums.has_other_losses:
+            _say(
+                "kl and elbo are not logged: the network adds another number of losses when it "
+                "trains than when it is called by itself."
+            )
+
+    def _check_count(self, count: int) -> None:
+        if count != self.num_examples:
             _say(
                 f"an epoch showed {count:,} examples, not num_examples={self.num_examples:,}. "
                 "elbo takes N from num_examples; it counts the training examples, without those "
@@ -249,13 +260,17 @@ class _FirstStep:
     def __call__(self, iterator: Any) -> Any:
         self.remove()
         network, strategy = self.network, self.network.distribute_strategy
-        elements = take_steps(iterator, int(network._steps_per_execution or 1))
+        per_call = network._steps_per_execution  # a variable, of each device under a strategy
+        num_steps = 1 if per_call is None else int(tf.convert_to_tensor(per_call))
+        elements = take_steps(iterator, num_steps)
         known = self.monitor.sums_of(network)
         if known is not None:
             self.monitor.use(known)
         else:
             self.monitor.look(by_replica(elements[0], strategy)[0])
-        return network.train_function(again(elements, iterator, strategy))
+        logs = network.train_function(again(elements, iterator, strategy))
+        self.monitor.check_first_step()
+        return logs
 
 
 def _build(network: Any, inputs: Any) -> None:

@@ -48,7 +48,7 @@ class FitSums:
         self.columns = columns
         self.mode: Mode | None = None
         self.last: Mode | None = None
-        self.was_recorded = False
+        self.was_recorded = self.has_other_losses = False
         width = 2 + (len(columns.names) if columns else 0)
         self._sums = {"train": _zeros(width), "test": _zeros(2)}
         self._before: dict[str, Any] = {}
@@ -70,7 +70,9 @@ class FitSums:
         names = ["nll", *(self.columns.names if self.columns and mode == "train" else [])]
         found = dict(zip(names, means, strict=True))
         if self.likelihood is None:
-            found.pop("nll")
+            del found["nll"]
+        if self.has_other_losses:
+            found = {name: mean for name, mean in found.items() if name == "nll"}
         return round(count), found if self.was_recorded else {}
 
     def install(self, add_to_logs: Callable[[Any], Any]) -> None:
@@ -138,9 +140,16 @@ class FitSums:
         rows = tf.cast(tf.shape(known[0])[0], tf.float64)
         added = [rows, self._nll(targets, outputs, weights)]
         if self.columns and self.mode == "train":
-            values = self.columns.values(self.network.losses, tf.shape(known[0])[0])
-            added += [rows * value for value in values]
+            added += [rows * value for value in self._values_of(self.columns, known[0])]
         self._sums[self.mode].assign_add(tf.stack(added))
+
+    def _values_of(self, columns: KLColumns, targets: Any) -> list[tf.Tensor]:
+        """Return what the columns are in this step; zeros if the step adds other losses."""
+        losses = self.network.losses
+        if len(losses) == columns.num_entries:
+            return columns.values(losses, tf.shape(targets)[0])
+        self.has_other_losses = True
+        return [tf.constant(0.0, tf.float64)] * len(columns.names)
 
     def _nll(self, targets: Any, outputs: Any, weights: Any) -> tf.Tensor:
         """Return the negative log-likelihood of a batch: nats, summed over its examples."""

@@ -83,16 +83,13 @@ class KLColumns:
     def values(self, losses: list[tf.Tensor], rows: tf.Tensor) -> list[tf.Tensor]:
         """Return the value of each column, float64 scalars: nats, or a penalty as it stands.
 
-        Raises
-        ------
-        RuntimeError
-            If ``losses`` has another length than when it was measured.
+        Parameters
+        ----------
+        losses
+            Of a step, ``num_entries`` of them.
+        rows
+            Of its batch.
         """
-        if len(losses) != self.num_entries:
-            raise RuntimeError(
-                f"The network added {self.num_entries} losses when it was called by itself, but "
-                f"{len(losses)} in a training step, so ElboMonitor cannot tell which is which."
-            )
         found = [
             tf.add_n([term.nats(losses, rows, self.rows) for term in terms])
             for terms in self.terms.values()
