@@ -1,6 +1,7 @@
 """Print the history of one replica and of two, as JSON; started by test_elbo_monitor."""
 
 import json
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -26,8 +27,9 @@ def history_under(strategy, monitor):
             3,
             name="only",
             kernel_posterior_fn=posterior,
-            kernel_divergence_fn=lambda q, p, _: tfp.distributions.kl_divergence(q, p)
-            / NUM_EXAMPLES,
+            kernel_divergence_fn=lambda q, p, _: (
+                tfp.distributions.kl_divergence(q, p) / NUM_EXAMPLES
+            ),
         )
         model = tf_keras.Sequential([layer])
         loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -44,4 +46,5 @@ if __name__ == "__main__":
     tf.config.set_logical_device_configuration(processor, [part, part])
     two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     strategies = (tf.distribute.get_strategy(), two)
-    print(json.dumps([history_under(s, ElboMonitor(NUM_EXAMPLES)) for s in strategies]))
+    histories = [history_under(s, ElboMonitor(NUM_EXAMPLES)) for s in strategies]
+    sys.stdout.write(json.dumps(histories) + "\n")

@@ -186,6 +186,12 @@ class ElboMonitor(tf_keras.callbacks.Callback):
 
     def _check_up(self, inputs: Any, targets: Any, batch_size: int) -> None:
         """Say in one line what the check-up finds wrong."""
+        if tf.distribute.has_strategy():  # fit is in its scope, where Keras' metrics do not count
+            _say(
+                "the check-up does not run in a strategy's scope: before fit, outside of the scope,"
+                f" call checkup(network, inputs, targets, num_examples={self.num_examples})."
+            )
+            return
         report = checkup(
             self.model, inputs, targets, num_examples=self.num_examples, batch_size=batch_size
         )
@@ -249,13 +255,13 @@ class _FirstStep:
 
     def __init__(self, monitor: ElboMonitor) -> None:
         self.monitor, self.network = monitor, monitor.model
-        self.original = vars(self.network)["train_function"]
-        vars(self.network)["train_function"] = self
+        self.original = self.network.train_function
+        self.network.train_function = self
 
     def remove(self) -> None:
         """Put the network's own step back."""
         if vars(self.network).get("train_function") is self:
-            vars(self.network)["train_function"] = self.original
+            self.network.train_function = self.original
 
     def __call__(self, iterator: Any) -> Any:
         self.remove()

@@ -155,8 +155,8 @@ class FitSums:
         """Return the negative log-likelihood of a batch: nats, summed over its examples."""
         if self.likelihood is None:
             return tf.constant(0.0, tf.float64)
-        is_several = isinstance(self.likelihood, HeadsLikelihood)
-        heads = self.likelihood.flat if is_several else [self.likelihood]
+        found = self.likelihood
+        heads = found.flat if isinstance(found, HeadsLikelihood) else [found]
         parts = zip(
             heads,
             flatten_heads(targets),
@@ -174,7 +174,7 @@ class _RecordingLosses(compile_utils.LossesContainer):
     __slots__ = ("record",)
 
     def __init__(self, original: compile_utils.LossesContainer, record: Record) -> None:
-        self.__dict__ = original.__dict__
+        self.__dict__ = original.__dict__  # type: ignore[misc]  # the base class has one
         self.record = record
 
     def __call__(
