@@ -92,7 +92,7 @@ def kl_of(layer):
     return float(gaussian_kl(q.mean().numpy(), q.stddev().numpy()).sum())
 
 
-@pytest.mark.parametrize("count", [1, N, 7 * N])
+@pytest.mark.parametrize("count", [1, 7 * N])
 def test_the_numbers_are_those_of_numpy_and_the_closed_form_whatever_the_divisor(count):
     model = standing(network(sigma=1e-6, count=count), CLASSES)
     history = fit(model, monitor=monitor(), validation_data=HELD_OUT)

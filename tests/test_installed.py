@@ -73,6 +73,36 @@ def test_it_works_beside_the_readers_own_helpers(installed, tmp_path):
     assert done.stdout.splitlines() == ["2 1 (2, 7, 3)", "['helpers']"], done.stderr[-2000:]
 
 
+def test_the_code_of_the_readme_runs(installed, tmp_path):
+    """All of "Check your own model", in one process, in order, as a reader pastes it."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## Check your own model")[1].split("\n## ")[0]
+    blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    code = "\n".join(block for block in blocks if not block.startswith("%pip"))
+    shown = """
+history_of_fit = my_model.history.history
+for column in ("nll", "kl", "elbo"):
+    print(column, *history_of_fit[column][::19])
+print("steps", len(history))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code + shown],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(installed), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    numbers = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()[-4:]}
+    assert float(numbers["nll"][1]) < float(numbers["nll"][0])
+    assert float(numbers["elbo"][1]) > float(numbers["elbo"][0])
+    assert numbers["steps"] == [str(20 * 4)]  # 442 rows in batches of 128
+    assert "ElboMonitor: " not in done.stdout
+    assert "Check-up: " in done.stdout
+    assert "WRONG" not in done.stdout
+
+
 def test_it_names_no_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["dependencies"] == []
