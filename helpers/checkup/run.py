@@ -6,8 +6,8 @@ Introduced in chapters/14-check-up.md, "A healthy network".
 from typing import Any
 
 import tensorflow as tf
-import tf_keras
 
+from ..model.checks import check_keras_version
 from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
 from .judge.failures import cannot_run
@@ -59,7 +59,7 @@ def checkup(
     Raises
     ------
     TypeError
-        If the network is no Keras model or layer.
+        If the network is no Keras model or layer, or TFP's layers are none of ``tf_keras`` here.
     ValueError
         If ``num_examples`` or ``batch_size`` is below 1, or the data have no rows.
     """
@@ -83,11 +83,8 @@ def checkup(
 
 
 def _check_arguments(network: Any, num_examples: int | None, batch_size: int | None) -> None:
-    if not isinstance(network, tf_keras.layers.Layer) and not is_keras_3(network):
-        raise TypeError(
-            f"network is a {type(network).__name__}: pass the tf_keras model itself, for instance "
-            "a tf_keras.Sequential."
-        )
+    if not is_keras_3(network):
+        check_keras_version(network)
     for name, value in (("num_examples", num_examples), ("batch_size", batch_size)):
         if value is not None and not _is_count(value):
             raise ValueError(f"{name} is {value!r}: give a whole number of at least 1.")

@@ -4,29 +4,44 @@ import numpy as np
 import numpy.typing as npt
 import tf_keras
 
+from .which_keras import (
+    how_to_bring_them_together,
+    is_of_another_keras,
+    tfp_has_another_keras,
+)
+
 
 def check_keras_version(neural_net: object) -> None:
-    """Raise unless ``neural_net`` is a layer or model of ``tf_keras``.
+    """Raise unless ``neural_net`` is a layer or model of the Keras that TFP's layers belong to.
 
     Raises
     ------
     TypeError
-        If it is a Keras 3 object (Keras 3 does not see the variables and losses of TFP's layers)
-        or no layer at all.
+        If TFP's layers are no ``tf_keras`` layers in this program (TensorFlow up to 2.15), if it
+        is a Keras 3 object (Keras 3 does not see the variables and losses of TFP's layers), or no
+        layer at all.
     """
+    if tfp_has_another_keras():
+        raise TypeError(how_to_bring_them_together())
     if isinstance(neural_net, tf_keras.layers.Layer):
         return
-    modules = [cls.__module__ for cls in type(neural_net).__mro__]
-    if any(name == "keras" or name.startswith("keras.") for name in modules):
+    if is_of_another_keras(neural_net):
         raise TypeError(
             f"{type(neural_net).__name__} is a Keras 3 model. TFP's layers are tf_keras layers, "
             "and Keras 3 neither trains their weights nor collects their losses. Build the model "
             "from tf_keras (import tf_keras) in place of tf.keras or keras."
         )
     raise TypeError(
-        f"Expected a tf_keras model or layer, but got {type(neural_net).__name__}: "
+        f"Expected a tf_keras model or layer, but got {_described(neural_net)}: "
         "pass the network itself, for instance a tf_keras.Sequential."
     )
+
+
+def _described(thing: object) -> str:
+    """Return what kind of thing it is; a class is named as one."""
+    if isinstance(thing, type):
+        return f"the class {thing.__name__}, which has to be called"
+    return type(thing).__name__
 
 
 def check_optimizer(optimizer: object) -> None:

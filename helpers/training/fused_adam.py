@@ -57,7 +57,7 @@ def is_plain_adam(optimizer: tf_keras.optimizers.Optimizer) -> bool:
         "adaptive_epsilon",
     )
     schedule = tf_keras.optimizers.schedules.LearningRateSchedule
-    return not any(getattr(optimizer, name) for name in extras) and not isinstance(
+    return not any(getattr(optimizer, name, False) for name in extras) and not isinstance(
         optimizer._learning_rate, schedule
     )
 

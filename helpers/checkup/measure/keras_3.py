@@ -1,19 +1,16 @@
 """Whether a network is one of Keras 3, without importing Keras 3."""
 
-import sys
 from typing import Any
 
 import tf_keras
 
 from ...model.reachable import reachable
+from ...model.which_keras import is_of_another_keras, tfp_has_another_keras
 
 
 def is_keras_3(network: Any) -> bool:
-    """Whether it is a layer or model of Keras 3."""
-    keras = sys.modules.get("keras")
-    layer = getattr(getattr(keras, "layers", None), "Layer", None)
-    version = str(getattr(keras, "__version__", "2"))
-    return layer is not None and version >= "3" and isinstance(network, layer)
+    """Whether it is a model or layer of Keras 3, in a program whose TFP belongs to ``tf_keras``."""
+    return is_of_another_keras(network) and not tfp_has_another_keras()
 
 
 def layers_of_keras_2(network: Any) -> list[Any]:
