@@ -9,11 +9,14 @@ from bs4 import BeautifulSoup, Tag
 from chapter_rules import parse_cells
 from chapter_text import ROOT, parse
 
+from helpers.model.error_causes import CAUSES
+
 INDEX = ROOT / "chapters" / "15-error-index.md"
-COMPARED = ("raised", "warned", "told")
+ANSWER = ("Cause.", "Cure.")
+COMPARED = ("raised", "warned", "told", "compare")
 LINK = re.compile(r"\]\(\d\d-[a-z0-9-]+\.md#[\w-]+\)")
 KIND = re.compile(r"(\b(?:[A-Z]\w*(?:Error|Warning)|WARNING): )")
-FEWEST = 35  # entries: fewer means that some were lost
+FEWEST = 100  # entries: fewer means that some were lost
 ENOUGH = 30  # so many characters of a message tell it from all others
 
 Faults = list[str]
@@ -29,16 +32,37 @@ def texts(cell: str) -> list[str]:
     """Return the texts that a cell compares with what the libraries say."""
     calls = [node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Call)]
     compared = [call for call in calls if getattr(call.func, "id", "") in COMPARED and call.args]
-    return [ast.literal_eval(call.args[0]) for call in compared]
+    return [it.value for it in (call.args[0] for call in compared) if isinstance(it, ast.Constant)]
 
 
 def incomplete(title: str, entry: str) -> Faults:
-    """Return what an entry lacks."""
-    faults = [f"{title}: no {it}" for it in ("**Cause.**", "**Cure.**") if it not in entry]
+    """Return what an entry lacks; cause and cure may be those that the helpers know."""
+    found = [text for cell in parse_cells(entry) for text in texts(cell)]
+    faults = [f"{title}: no {it}" for it in ANSWER if f"**{it}**" not in entry]
+    if any(re.search(row.text, text) for row in CAUSES for text in found):
+        faults = []  # printed by the cell, as the page must show
     if not LINK.search(entry.partition("**More.**")[2]):
         faults.append(f"{title}: no link to a section after **More.**")
-    found = [text for cell in parse_cells(entry) for text in texts(cell)]
     return faults + ([] if found else [f"{title}: no text compared with what is raised"])
+
+
+def unanswered(index: Tag) -> Faults:
+    """Return the entries of an executed page that show no cause and cure, or show them doubly."""
+    faults = []
+    for heading in index.find_all("h3"):
+        section = heading.parent
+        title, whole = heading.get_text(), section.get_text()
+        faults += [f"{title}: no {it}" for it in ANSWER if it not in whole]
+        printed = " ".join(it.get_text() for it in section.select(".cell_output"))
+        prose = len(re.findall(r"Cause\.", whole)) - len(re.findall(r"Cause\.", printed))
+        if prose and "Cause." in printed:
+            faults.append(f"{title}: causes both written and printed")
+    return faults
+
+
+def unshown(index_texts: list[str]) -> Faults:
+    """Return the causes that the helpers know and no text of the index can have."""
+    return [row.text for row in CAUSES if not any(re.search(row.text, it) for it in index_texts)]
 
 
 def squeezed(text: str) -> str:
@@ -110,6 +134,35 @@ def test_an_incomplete_entry_turns_red(old, new):
     assert len(incomplete(*item)) == 1
 
 
+def test_an_entry_whose_cause_is_printed_needs_no_prose():
+    text = ENTRY.replace(SAID, "name for name_scope must be a string")
+    bare = re.sub(r"\*\*(Cause|Cure)\.\*\*.*\n", "", text)
+    assert [incomplete(title, entry) for title, entry in entries(bare).items()] == [[]]
+
+
+def test_an_entry_without_an_answer_on_the_page_turns_red():
+    prose, output = "<p>Cause. It. Cure. Mend.</p>", '<div class="cell_output">{}</div>'
+    for body, fault in (
+        (prose, None),
+        (output.format("Cause. It. Cure. Mend."), None),
+        (output.format("TypeError"), "no Cause."),
+        (prose + output.format("Cause. It. Cure. Mend."), "written and printed"),
+    ):
+        found = unanswered(BeautifulSoup(f"<section><h3>it</h3>{body}</section>", "html.parser"))
+        assert (fault is None) == (found == [])
+        assert fault is None or any(fault in it for it in found)
+
+
+def test_a_cause_that_the_index_lacks_turns_red():
+    assert len(unshown([])) == len(CAUSES)
+    assert len(unshown(["name for name_scope must be a string"])) == len(CAUSES) - 1
+
+
+def test_every_cause_has_its_text_in_the_index():
+    cells = parse(INDEX.read_text(encoding="utf-8")).cells
+    assert unshown([text for cell in cells for text in texts(cell.text)]) == []
+
+
 def test_a_text_that_nothing_raises_turns_red():
     assert unraised(page(f"ValueError: … it fails,\n and {SAID[14:]} …"), [SAID]) == []
     assert unraised(page("ValueError: it fails otherwise"), [SAID]) == [SAID]
@@ -136,6 +189,7 @@ def test_the_index_holds_what_is_raised_and_all_that_the_book_shows(site: pathli
     pages = {path.stem: path for path in sorted((site / "chapters").glob("??-*.html"))}
     soups = {stem: BeautifulSoup(path.read_text(), "html.parser") for stem, path in pages.items()}
     assert unraised(soups[INDEX.stem], index) == []
+    assert unanswered(soups[INDEX.stem]) == []
     helpers = "".join(path.read_text() for path in (ROOT / "helpers").rglob("*.py"))
     missing = {stem: unindexed(soup, index, helpers) for stem, soup in soups.items()}
     assert {stem: faults for stem, faults in missing.items() if faults} == {}

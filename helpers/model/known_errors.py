@@ -20,6 +20,9 @@ from .error_causes import (
 )
 
 FOLDER = re.compile(r"(tensorflow_probability[/\\]python[/\\]layers|(tf_)?keras[/\\]src)[/\\]")
+# While Keras reads or copies a model, the same texts mean another thing: functions that came back
+# as names. What to say of those depends on the file, not on an argument.
+READING = re.compile(r"tf_keras[/\\]src[/\\](saving|models[/\\]cloning)")
 # From here on Keras repeats the arguments of the call, which say nothing of the cause.
 ARGUMENTS = "Call arguments received by"
 
@@ -175,6 +178,9 @@ def explain(error: BaseException) -> Explanation | None:
     Where the text fits no row of the table, the place where it was raised still tells which
     argument was at work, and what that argument must be.
     """
+    frames = traceback.extract_tb(error.__traceback__)
+    if any(READING.search(frame.filename) for frame in frames):
+        return None
     text = " ".join(str(error).split()).partition(ARGUMENTS)[0]
     place = place_of(error)
     name = place.name if place else ""

@@ -14,6 +14,21 @@ from collections.abc import Callable, Iterator
 LOGGERS = ("absl", "tensorflow")
 
 
+def raised_error(function: Callable[[], object]) -> Exception:
+    """Call ``function``, which must fail, and return the exception.
+
+    Raises
+    ------
+    AssertionError
+        If nothing was raised: a page that shows an error must notice when it no longer occurs.
+    """
+    try:
+        function()
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is what the page shows)
+        return error
+    raise AssertionError("This code was expected to fail, but it ran without an error.")
+
+
 def error_message(function: Callable[[], object]) -> str:
     """Call ``function``, which must fail, and return its error as ``"TypeError: …"``.
 
@@ -30,14 +45,10 @@ def error_message(function: Callable[[], object]) -> str:
     Raises
     ------
     AssertionError
-        If nothing was raised: a page that shows an error must notice when it no longer occurs.
+        If nothing was raised.
     """
-    try:
-        function()
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is what the page shows)
-        text = re.sub(r"0x[0-9a-fA-F]{6,}", "0x…", str(error))
-        return f"{type(error).__name__}: {text}"
-    raise AssertionError("This code was expected to fail, but it ran without an error.")
+    error = raised_error(function)
+    return f"{type(error).__name__}: " + re.sub(r"0x[0-9a-fA-F]{6,}", "0x…", str(error))
 
 
 def wrapped(*messages: str) -> str:
