@@ -5,7 +5,6 @@ folder and the two files it was made from. Same stamp: nothing to do. Other file
 (an interrupted installation), another interpreter or another folder: made anew.
 """
 
-import fcntl
 import hashlib
 import json
 import pathlib
@@ -16,6 +15,7 @@ import time
 
 from tools.book.root import ROOT
 from tools.command_line import parser
+from tools.machine import this_machine, what_is_missing
 
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -126,6 +126,8 @@ def make(step: str) -> None:
 
 def bring_up_to_date() -> None:
     """Make .venv what the pins say, one process at a time."""
+    import fcntl  # not on Windows, where the check has ended the command
+
     (ROOT / "_build").mkdir(exist_ok=True)
     with (ROOT / "_build" / "environment.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -135,9 +137,18 @@ def bring_up_to_date() -> None:
             make(step)
 
 
+def is_finished() -> bool:
+    """Whether .venv is what the pins say, so that there is nothing to do."""
+    return STAMP.is_file() and plan(STAMP.read_text(encoding="utf-8"), stamp()) == "keep"
+
+
 def main(arguments: list[str]) -> int:
     """Run the command."""
     parser("environment", __doc__).parse_args(arguments)
+    if is_finished():
+        return 0
+    if missing := what_is_missing(this_machine()):
+        sys.exit(missing)
     try:
         bring_up_to_date()
     except KeyboardInterrupt:
