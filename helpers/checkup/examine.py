@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .judge.activation_kl import check_activation_kls
-from .judge.averaged_likelihood import check_columns
+from .judge.averaged_likelihood import check_averaged
 from .judge.collapse import check_spread
 from .judge.drawn_kl import check_monte_carlo
 from .judge.failures import not_checked
@@ -26,7 +26,7 @@ Check = Callable[[Case], list[Finding]]
 CHECKS: tuple[Check, ...] = (
     check_shapes_and_weights,
     check_likelihood,
-    check_columns,
+    check_averaged,
     check_trainable_priors,
     check_scale_gradients,
     check_spread,

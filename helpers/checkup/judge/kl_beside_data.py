@@ -1,10 +1,7 @@
 """What the KL of weights weighs beside the data term that there is: a mean, a sum, a whole ELBO."""
 
-import numpy as np
-
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
-from ..measure.target_columns import averaged_columns
 from ..report import Finding
 from .kl_ratio import judge_ratio
 from .kl_right import right, right_factor
@@ -20,24 +17,21 @@ def beside_data_term(factor: KLFactor, case: Case) -> Finding:
 
 
 def _scale(case: Case) -> float:
-    """Return the factor of the mean NLL: 1, N for a whole ELBO, 1/N, or -1 for an ELBO itself."""
-    slope, n = case.data.slope, case.setup.num_examples
+    """Return the factor of the mean NLL: 1, 1 over a number of predictions, or N of a whole ELBO.
+
+    A whole ELBO that grows with the fit has a negative one, as its KL has.
+    """
+    slope = case.data.slope
     if not case.data.is_identified:
         return 1.0
-    if abs(slope / n - 1) < 0.01 or abs(slope * n - 1) < 0.01:
-        return slope
-    if averaged_columns(case) > 1 and all(
-        abs(f.value * n / slope - 1) < 0.01 for f in case.factors
-    ):
-        return slope
-    return -1.0 if slope < 0 and all(f.value < 0 for f in case.factors) else 1.0
+    negated = slope < 0 and all(f.value < 0 for f in case.factors)
+    return slope if slope > 0 or negated else 1.0
 
 
 def _beside_a_sum(factor: KLFactor, case: Case) -> Finding:
     """Judge λ beside a sum over the batch, where B / N is right."""
     n, rows = case.setup.num_examples, case.batch.size
-    slope = case.data.slope / rows
-    whole = slope if np.isfinite(slope) and slope > 1.5 and case.data.is_identified else 1.0
+    whole = _scale(case) / rows if case.data.is_identified else 1.0
     if abs(factor.value_twice / factor.value - 2) < 0.02:
         return judge_ratio(factor.value * n / (whole * rows), factor, case)
     batch = factor.value * n / whole

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
 from ..report import Finding, Sureness, Verdict
+from .averaged_likelihood import averaged_predictions
 from .kl_averaged import averaged_over_layers, averaged_over_weights, is_one_share
-from .kl_right import factor_of, right, right_factor
+from .kl_right import divisor, factor_of, right, right_factor
 
 TEMPERATURES = (0.25, *(m * 10.0**e for e in (-1, -2, -3, -4) for m in (5, 2, 1)))
 
@@ -161,6 +162,7 @@ def _divided_by(ratio: float, case: Case) -> str:
 RULES: tuple[Callable[[float, KLFactor, Case], Finding | None], ...] = (
     _right,
     _negative,
+    averaged_predictions,
     _not_scaled,
     counted_often,
     averaged_over_weights,
