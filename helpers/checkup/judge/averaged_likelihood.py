@@ -1,6 +1,6 @@
 """A log-likelihood that is averaged over what belongs to an example: pixels, steps, columns."""
 
-import numpy as np
+import dataclasses
 
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
@@ -40,9 +40,8 @@ def _averaged(case: Case, value: float, expected: float, verdict: Verdict) -> Fi
         "take it (pixels, steps or columns). The log-likelihood of an example is their sum: "
         f"beside this mean, a KL divided by N weighs {each} times too much."
     )
-    whole = f"{count * n:,.6g}".replace(",", "_")
     cure = (
-        f"Divide the KL by {whole} (N = {n} times {each}) in place of {n}, or leave it and sum: "
+        f"Divide the KL by {count * n:.6g} (N = {n} times {each}) in place of {n}; or leave it: "
         f"multiply the loss by {each}."
     )
     if verdict == "look":
@@ -64,25 +63,23 @@ def _differ(case: Case) -> bool:
 
 
 def _unlike_heads(case: Case) -> Finding:
-    """Return the alarm that the outputs of a network count unequally in the data term."""
+    """Return what it means that the outputs of a network count unequally in the data term."""
     heads = case.data.heads
     rows = case.data.rows if case.data.is_sum else 1
     shares = ", ".join(f"{head.head} {head.slope / rows:.4g}" for head in heads)
-    means = [head for head in heads if abs(head.slope / rows * head.predictions - 1) < 0.01]
+    are_means = all(abs(h.slope / rows * h.predictions - 1) < 0.01 for h in heads)
     text = (
         f"The outputs count unequally in the data term ({shares} times the negative log-likelihood "
-        "of an example). The log-likelihood of an example is the plain sum over its outputs, so no "
-        "weight of the KL gives an ELBO."
+        "of an example). The log-likelihood of an example is the plain sum over its outputs"
     )
-    reason = [f"{h.head} is a mean over {h.predictions:g} predictions" for h in means if h.predictions > 1]
-    if reason:
-        text += f" {'; '.join(reason)}: multiply that loss by their number."
-    weights = [1.0 if np.isclose(h.predictions, 1) else round(h.predictions, 4) for h in heads]
-    by_name = ", ".join(f"{h.head!r}: {w:g}" for h, w in zip(heads, weights, strict=True))
-    return Finding(
-        kind="likelihood-averaged",
-        verdict="wrong",
-        message=text,
-        sure="measured",
-        cure=f"Compile with loss_weights={{{by_name}}}, which makes Keras' means sums.",
-    )
+    if are_means:
+        counts = ", ".join(f"{h.head} {h.predictions:.6g}" for h in heads)
+        text += f"; Keras takes means over the predictions of an example ({counts})."
+    else:
+        text += ". Weights of outputs make another model of it, whose likelihood is tempered."
+    weights = ", ".join(f"{h.head!r}: {h.predictions:.6g}" for h in heads)
+    cure = f"Compile with loss_weights={{{weights}}}, so that every output counts in full."
+    found = Finding(kind="likelihood-weighted", verdict="look", message=text, cure=cure)
+    if are_means:
+        return dataclasses.replace(found, kind="likelihood-averaged", verdict="wrong")
+    return found

@@ -6,6 +6,11 @@ from ..report import Finding
 
 CAUSES = (
     (
+        "outside the valid range of",
+        "A label is not below the number of outputs: give the last layer one unit for each class, "
+        "counted from 0; for yes or no, one unit and BinaryCrossentropy(from_logits=True).",
+    ),
+    (
         "AddN",
         "kernel_divergence_fn must return one number: wrap the distributions in tfd.Independent, "
         "or take tf.reduce_sum.",

@@ -3,17 +3,35 @@
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
 from ..report import Finding
-from .kl_ratio import judge_ratio
+from .kl_ratio import counted_often, judge_ratio
 from .kl_right import right, right_factor
 
 
 def beside_data_term(factor: KLFactor, case: Case) -> Finding:
     """Return what a factor that is not zero means beside the data term."""
+    if not case.data.is_known:
+        return _beside_unknown(factor, case, "the data term is no log-likelihood that is known")
+    if len(case.data.heads) > 1 and not case.data.has_one_factor:
+        return _beside_unknown(factor, case, "the outputs count unequally in the data term")
     if case.data.is_sum:
         return _beside_a_sum(factor, case)
     if abs(factor.value_twice / factor.value - 0.5) < 0.01:
         return _per_row(factor, case)
     return judge_ratio(factor.value * case.setup.num_examples / _scale(case), factor, case)
+
+
+def _beside_unknown(factor: KLFactor, case: Case, reason: str) -> Finding:
+    """Judge λ beside a data term of which no plain likelihood is known."""
+    if factor.value < 0:
+        return judge_ratio(factor.value * case.setup.num_examples, factor, case)
+    if (twice := counted_often(max(sum(factor.shares), 1.0), factor, case)) is not None:
+        return twice
+    share = f"1/{1 / factor.value:,.5g}" if factor.value < 1 else f"{factor.value:,.5g}"
+    text = (
+        f"The KL weighs {share}. Whether that is right cannot be told, since {reason}; beside the "
+        f"mean of a log-likelihood, in nats, 1/N would be, 1/{case.setup.num_examples}."
+    )
+    return Finding(kind="kl-weight", verdict="unknown", message=text, value=factor.value)
 
 
 def _scale(case: Case) -> float:

@@ -6,28 +6,23 @@ from ..report import Finding
 
 def right(case: Case) -> Finding:
     """Return the finding that the KL weighs 1/N."""
-    n, count = case.setup.num_examples, case.data.averaged_over
-    target = right_factor(case)
-    text = f"The KL weighs 1/N beside the mean negative log-likelihood, N = {n}."
-    if count != 1:
-        text = (
-            f"The KL weighs {divisor_in_words(case)} beside the mean over N = {n} examples and "
-            f"the {count:g} predictions of each."
-        )
-    return Finding(
-        kind="kl-weight", verdict="right", message=text, value=target, expected=target
-    )
+    n, target = case.setup.num_examples, right_factor(case)
+    share = "1/N" if case.data.averaged_over == 1 else f"1/{divisor(case):.6g}"
+    text = f"The KL weighs {share} beside {beside(case)}, N = {n}."
+    return Finding(kind="kl-weight", verdict="right", message=text, value=target, expected=target)
+
+
+def beside(case: Case) -> str:
+    """Return in words what stands beside the KL."""
+    if case.data.averaged_over == 1:
+        return "the mean negative log-likelihood"
+    count = f"{case.data.averaged_over:.6g}"
+    return f"the mean over the examples and the {count} predictions of each"
 
 
 def divisor(case: Case) -> float:
     """Return what the KL must be divided by: N, times the predictions that a mean is taken over."""
     return case.setup.num_examples * case.data.averaged_over
-
-
-def divisor_in_words(case: Case) -> str:
-    """Return 1 over what the KL must be divided by, as a number that can be written into code."""
-    whole = divisor(case)
-    return f"1/{whole:.0f}" if abs(whole - round(whole)) < 1e-6 else f"1/{whole:.6g}"
 
 
 def right_factor(case: Case) -> float:

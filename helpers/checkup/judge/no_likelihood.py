@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from ...model.heads import for_each_head
 from ...model.keras_losses import LIKELIHOODS, SQUARED, loss_name
@@ -12,7 +13,8 @@ from ...model.likelihood import has_heads
 from ..measure.case import Case
 from ..measure.data_term import HeadTerm
 from ..measure.known_losses import AS_PROBABILITIES
-from ..report import Finding, Verdict
+from ..measure.seen_outputs import SeenOutput, seen_outputs
+from ..report import Finding, Sureness, Verdict
 
 SUMMED = (
     "lambda y, rv: -rv.log_prob(y) beside a network that ends in tfp.layers.IndependentNormal, or "
@@ -29,8 +31,12 @@ def check_likelihood(case: Case) -> list[Finding]:
     if not case.bayesian_layers or case.objective.kind == "losses":
         return []
     heads = case.data.heads or (HeadTerm(),)
-    names = _loss_names(case, heads)
-    found = [_judge(case, *pair) for pair in zip(heads, names, strict=True)]
+    names, seen = _loss_names(case, heads), seen_outputs(case)
+    outputs = seen if len(seen) == len(heads) else [None] * len(heads)
+    found = [
+        _of_outputs(output, name) or _judge(case, head, name)
+        for head, name, output in zip(heads, names, outputs, strict=True)
+    ]
     return _grouped(found, heads)
 
 
@@ -51,6 +57,41 @@ def _outputs(names: list[str]) -> str:
     return f"Output{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
 
+def _of_outputs(output: SeenOutput | None, name: str) -> Finding | None:
+    """Return an alarm for outputs of which the loss cannot make a likelihood, whatever it is."""
+    if output is None:
+        return None
+    if output.is_distribution:
+        return _of_a_draw(output, name) if name else None
+    one_column = tf.convert_to_tensor(output.outputs).shape[-1:] == [1]
+    by_softmax = output.activation == "softmax" or "categorical_crossentropy" in name
+    return _one_column(output, name) if one_column and by_softmax else None
+
+
+def _of_a_draw(output: SeenOutput, name: str) -> Finding:
+    what = "a draw from it" if output.is_drawn else "one number of it"
+    text = (
+        f"The network puts out a distribution, but the loss is {name}, which compares the targets "
+        f"with {what}. Its spread is not used, and a draw of a class has no gradient."
+    )
+    cure = "Compile with loss=lambda y, rv: -rv.log_prob(y)."
+    return Finding(kind="no-likelihood", verdict="wrong", message=text, sure="measured", cure=cure)
+
+
+def _one_column(output: SeenOutput, name: str) -> Finding:
+    by = "softmax" if output.activation == "softmax" else name
+    text = (
+        f"There is one output column, and {by} makes of one column the probability 1 for every "
+        "example, so nothing is learned."
+    )
+    cure = (
+        "For yes or no leave out the activation and compile with "
+        "tf_keras.losses.BinaryCrossentropy(from_logits=True); for classes give the last layer one "
+        "unit for each."
+    )
+    return Finding(kind="no-likelihood", verdict="wrong", message=text, sure="measured", cure=cure)
+
+
 def _judge(case: Case, head: HeadTerm, name: str) -> Finding:
     """Return what the data term is for one output, by the first rule that knows it."""
     if head.paired is False:
@@ -67,7 +108,7 @@ def _judge(case: Case, head: HeadTerm, name: str) -> Finding:
         return _negated(case)
     if head.is_likelihood:
         return _likelihood(head)
-    return _scaled_error(head) if head.role == "error" else _unknown(case, head)
+    return _scaled_error(head) if head.role == "error" else _unknown(case)
 
 
 def _likelihood(head: HeadTerm) -> Finding:
@@ -82,9 +123,8 @@ def _unpaired(head: HeadTerm) -> Finding:
     targets, outputs = head.shapes
     text = (
         "The data term does not depend on which target belongs to which input: in another order "
-        f"of the targets it is the same. Targets of shape {targets} beside outputs of shape "
-        f"{outputs} are broadcast, every target under every prediction, so the network learns "
-        "what is common to all targets."
+        f"of the targets it is the same. {_shapes(targets, outputs)}, every target under every "
+        "prediction, so the network learns what is common to all targets."
     )
     return Finding(
         kind="targets-not-paired",
@@ -93,6 +133,12 @@ def _unpaired(head: HeadTerm) -> Finding:
         sure="measured",
         cure=_pairing(targets, outputs),
     )
+
+
+def _shapes(targets: tuple[int, ...], outputs: tuple[int, ...]) -> str:
+    if targets == outputs:
+        return f"Both have shape {targets}, but somewhere in the loss they are broadcast"
+    return f"Targets of shape {targets} beside outputs of shape {outputs} are broadcast"
 
 
 def _pairing(targets: tuple[int, ...], outputs: tuple[int, ...]) -> str:
@@ -143,7 +189,7 @@ def _absolute(name: str, case: Case) -> Finding:
         f"The data term is {name}, which is no log-likelihood, so no weight of the KL beside it "
         "gives an ELBO."
     )
-    sure = "measured" if named else "likely"
+    sure: Sureness = "measured" if named else "likely"
     return Finding(kind="no-likelihood", verdict="wrong", message=text, sure=sure, cure=CURE)
 
 
@@ -158,7 +204,7 @@ def _scaled_error(head: HeadTerm) -> Finding:
     )
 
 
-def _unknown(case: Case, head: HeadTerm) -> Finding:
+def _unknown(case: Case) -> Finding:
     loss = case.setup.loss or getattr(case.network, "loss", None)
     name = getattr(loss, "__name__", "") if not has_heads(loss) else ""
     called = f" ({name})" if name and case.objective.kind in ("fit", "data term") else ""
@@ -190,8 +236,9 @@ def _sigmoid_twice(case: Case) -> Finding:
     return _squashed_twice(case, "sigmoid")
 
 
-def _squashed_twice(_case: Case, squash: str) -> Finding:
-    verdict: Verdict = "wrong"
+def _squashed_twice(case: Case, squash: str) -> Finding:
+    # Of a softmax that it can see, Keras takes the logits once it compiles a graph.
+    verdict: Verdict = "wrong" if case.objective.kind in ("own", "step") else "look"
     return Finding(
         kind="no-likelihood",
         verdict=verdict,

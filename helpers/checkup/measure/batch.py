@@ -94,7 +94,9 @@ def read_data(inputs: Any, targets: Any, num_examples: int | None, batch_size: i
     else:
         every = read_arrays(inputs, targets, finite=False)
         finite = _finite_rows(every)
-        examples = spread_rows(every.rows(finite) if 0 < len(finite) < every.num_examples else every, most)
+        examples = spread_rows(
+            every.rows(finite) if 0 < len(finite) < every.num_examples else every, most
+        )
         num_rows, rows = every.num_examples, None
     word = _word_on(examples if is_stream(inputs) else every)
     tensors = [None if part is None else as_tensors(part) for part in examples]

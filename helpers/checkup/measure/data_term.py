@@ -20,6 +20,7 @@ from .batch import Batch
 from .known_losses import KnownLoss, known_losses
 from .moved_weights import moved_weights
 from .objective import Objective, evaluate
+from .written_density import Integral, integrals, is_density
 
 Array = npt.NDArray[np.float64]
 STATES = (0.0, 1.0, 0.3)  # sizes of the random change of the weights; 0 is the reader's own
@@ -95,6 +96,11 @@ class DataTerm:
     def is_identified(self) -> bool:
         """Whether it is a negative log-likelihood, with one factor for all outputs."""
         return bool(self.heads) and all(h.is_likelihood for h in self.heads) and self.has_one_factor
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known well enough to judge a KL beside it: a likelihood, or an error."""
+        return bool(self.heads) and all(h.name or h.paired is False for h in self.heads)
 
     @property
     def has_one_factor(self) -> bool:
@@ -184,6 +190,8 @@ def measure_data_term(
         term, loss = _identified(states, index, leaf)
         growths.append(prober.growth(states, loss, index, leaf))
         name = names[index] if len(names) == len(places) else ""
+        if not term.name and term.paired is not False and len(places) == 1:
+            term = prober.written_by_hand(term, batch, growths[-1])
         heads.append(_named(term, name, batch, growths[-1]))
     known = [growth for growth in growths if np.isfinite(growth)]
     return DataTerm(known[0] if known else float("nan"), batch.size, tuple(heads))
@@ -238,6 +246,26 @@ class _Prober:
             return [self.point(one) for one in [batch, *others]]
         with moved_weights(self.variables, self.small, int(10 * size), size):
             return [self.point(one) for one in [batch, *others]]
+
+    def written_by_hand(self, term: HeadTerm, batch: Batch, growth: float) -> HeadTerm:
+        """Return a term as a likelihood if it is a density of the targets, else as it was."""
+        is_sum = growth > 1.5
+        if self.repeatable or not np.isfinite(growth):
+            return term
+
+        def with_slopes(one: Batch) -> tuple[float, Any]:
+            run = evaluate(self.objective, one, [one.targets], factor=0.0)
+            return run.value, run.gradients[0]
+
+        found: list[Integral] = []
+        for size in STATES:
+            with moved_weights(self.variables, self.small, int(10 * size), size):
+                found += integrals(with_slopes, batch, is_sum=is_sum)
+        if not is_density(found):
+            return term
+        slope = float(batch.size) if is_sum else 1.0
+        name = "a density of the targets that is written by hand"
+        return replace(term, name=name, role="likelihood", slope=slope, intercept=0.0, paired=True)
 
     def growth(
         self, states: list[list[_Point]], loss: KnownLoss | None, index: int, leaf: int | None
@@ -308,14 +336,14 @@ def _identified(
     if not usable:
         return HeadTerm(shapes=shapes), None
     paired = _is_paired(usable, index)
-    best: tuple[int, float, HeadTerm, KnownLoss] | None = None
+    best: tuple[int, HeadTerm, KnownLoss] | None = None
     for loss in _candidates(usable[0][0], index, leaf):
         fit = _fit(loss, states, usable, index, leaf)
         if fit is None:
             continue
-        slope, intercept, misfit = fit
+        slope, intercept = fit
         rank = ("likelihood", "misread", "error", "broadcast").index(loss.role)
-        if misfit > FIT or (best is not None and best[:2] <= (rank, misfit)):
+        if best is not None and best[0] <= rank:
             continue
         predictions = _predictions(loss, states, index, leaf)
         term = HeadTerm(
@@ -327,8 +355,8 @@ def _identified(
             paired=paired if loss.role == "broadcast" else True,
             shapes=shapes,
         )
-        best = (rank, misfit, term, loss)
-    return best[2:] if best else (HeadTerm(paired=paired, shapes=shapes), None)
+        best = (rank, term, loss)
+    return best[1:] if best else (HeadTerm(paired=paired, shapes=shapes), None)
 
 
 def _candidates(point: _Point, index: int, leaf: int | None) -> list[KnownLoss]:
@@ -395,21 +423,34 @@ def _fit(
     usable: list[list[_Point]],
     index: int,
     leaf: int | None,
-) -> tuple[float, float, float] | None:
-    """Fit the data term by slope · loss + a constant of the state; the misfit is relative."""
+) -> tuple[float, float] | None:
+    """Fit the data term by slope · loss + a constant of each state; ``None`` if it does not fit.
+
+    The constant returned is that at the reader's own weights.
+    """
+    ours, theirs = [], []
     try:
-        known = [[_mean(loss, point, index, leaf) for point in points] for points in usable]
+        for points in usable:
+            known = np.array([_mean(loss, point, index, leaf) for point in points])
+            ours.append(known[1:] - known[0])
+            theirs.append(_changes(points))
+            slope, misfit = _line(ours, theirs)
+            if not misfit <= FIT:  # of NaN too; the other states cannot mend it
+                return None
         own = _mean(loss, states[0][0], index, leaf)
     except Exception:  # noqa: BLE001 (a loss for other shapes or types)
         return None
-    ours = [np.array(row[1:]) - row[0] for row in known]
-    theirs = [_changes(points) for points in usable]
+    return slope, states[0][0].value - slope * own
+
+
+def _line(ours: list[Array], theirs: list[Array]) -> tuple[float, float]:
+    """Fit changes by a factor through the origin; the misfit is relative to those of each state."""
     x, y = np.concatenate(ours), np.concatenate(theirs)
     if not np.all(np.isfinite(x)) or not np.any(x):
-        return None
+        return 0.0, float("inf")
     slope = float(x @ y / (x @ x))
-    misfits = [np.max(np.abs(slope * a - b)) / np.max(np.abs(b)) for a, b in zip(ours, theirs, strict=True)]
-    return slope, states[0][0].value - slope * own, float(np.max(misfits))
+    pairs = zip(ours, theirs, strict=True)
+    return slope, float(max(np.max(np.abs(slope * a - b)) / np.max(np.abs(b)) for a, b in pairs))
 
 
 def _is_paired(usable: list[list[_Point]], index: int) -> bool | None:
@@ -447,9 +488,7 @@ def _mean_of(outputs: Any) -> Any:
         return outputs
 
 
-def _shapes(
-    point: _Point, index: int, leaf: int | None
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _shapes(point: _Point, index: int, leaf: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if index >= len(point.outputs):
         return ((), ())
     outputs = point.outputs[index]
@@ -478,7 +517,11 @@ def _named(term: HeadTerm, head: str, batch: Batch, growth: float) -> HeadTerm:
         variance = factor * term.predictions / (2 * term.slope)
         for constant in (np.log(2 * np.pi), 0.0):
             wanted = 0.5 * factor * term.predictions * (constant + np.log(variance))
-            if variance > 0 and abs(term.intercept - wanted) < 1e-3 * (1 + abs(wanted)) and abs(wanted) > 1e-6:
+            if (
+                variance > 0
+                and abs(term.intercept - wanted) < 1e-3 * (1 + abs(wanted))
+                and abs(wanted) > 1e-6
+            ):
                 return replace(
                     term,
                     head=head,

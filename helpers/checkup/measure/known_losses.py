@@ -14,7 +14,13 @@ import tensorflow_probability as tfp
 
 from ...model.activations import are_probabilities
 from ...model.compiled_loss import usual_likelihoods
-from ...model.likelihood import Likelihood, of_distribution, predictions_per_example, squeezed
+from ...model.likelihood import (
+    Likelihood,
+    beside_tensor,
+    of_distribution,
+    predictions_per_example,
+    squeezed,
+)
 from ...model.loss_fit import check_fit
 
 tfd = tfp.distributions
@@ -54,7 +60,7 @@ def known_losses(outputs: Any) -> list[KnownLoss]:
         paired = _of_likelihood(of_distribution(), "likelihood")
         return [paired, _broadcast(), *_errors()]
     usual = [_fitted(likelihood, outputs) for likelihood in usual_likelihoods()]
-    return [*filter(None, usual), *_misread(outputs), *_errors()]
+    return [*filter(None, usual), *_counts(outputs), *_misread(outputs), *_errors()]
 
 
 def _fitted(likelihood: Likelihood, outputs: Any) -> KnownLoss | None:
@@ -66,13 +72,27 @@ def _fitted(likelihood: Likelihood, outputs: Any) -> KnownLoss | None:
     return _of_likelihood(likelihood, "likelihood")
 
 
+def _counts(outputs: Any) -> list[KnownLoss]:
+    """Return Keras' loss of counts, which leaves out what depends on the targets alone."""
+    rates = tf.convert_to_tensor(outputs)
+    if bool(tf.reduce_any(rates <= 0)):
+        return []
+
+    def log_prob(targets: Any, outputs: Any) -> Any:
+        rates = tf.convert_to_tensor(outputs)
+        return beside_tensor(targets, outputs) * tf.math.log(rates + TINY) - rates
+
+    return [
+        _of_likelihood(Likelihood("counts", "counts, from their rates", log_prob), "likelihood")
+    ]
+
+
 def _of_likelihood(likelihood: Likelihood, role: Role, name: str = "") -> KnownLoss:
     def mean(targets: Any, outputs: Any, weights: Any) -> float:
         _check_targets(likelihood, targets, outputs)
         return float(tf.reduce_mean(likelihood.of_examples(targets, outputs, weights)))
 
     def predictions(targets: Any, outputs: Any) -> float:
-        logs = likelihood.log_prob(targets, outputs)
         mask = getattr(outputs, "_keras_mask", None)
         kept = 1.0 if mask is None else float(tf.reduce_mean(tf.cast(mask, tf.float32)))
         return kept * predictions_per_example(likelihood, targets, outputs)
@@ -105,9 +125,11 @@ def _misread(outputs: Any) -> list[KnownLoss]:
     array = outputs.numpy()
     found = []
     if outputs.shape.rank > 1 and outputs.shape[-1] > 1:
-        for kind in ("classes", "one-hot"):
-            for divide in (True, False):
-                found.append(_as_probabilities(by_kind[kind, True], divide=divide))
+        found += [
+            _as_probabilities(by_kind[kind, True], divide=divide)
+            for kind in ("classes", "one-hot")
+            for divide in (True, False)
+        ]
     if np.all((array >= 0) & (array <= 1)):
         found.append(_of_likelihood(by_kind["yes or no", True], "misread", "sigmoid twice"))
     else:
@@ -165,7 +187,9 @@ def _power(exponent: int, name: str) -> KnownLoss:
     def mean(targets: Any, outputs: Any, weights: Any) -> float:
         errors = tf.abs(residuals(targets, outputs)) ** exponent
         if weights is not None:
-            errors *= tf.reshape(tf.cast(weights, errors.dtype), [-1] + [1] * (len(errors.shape) - 1))
+            errors *= tf.reshape(
+                tf.cast(weights, errors.dtype), [-1] + [1] * (len(errors.shape) - 1)
+            )
         return float(tf.reduce_mean(errors))
 
     def predictions(_targets: Any, outputs: Any) -> float:
