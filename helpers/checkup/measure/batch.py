@@ -10,7 +10,6 @@ import tensorflow as tf
 from ...model.inputs import (
     Examples,
     as_tensors,
-    batches_of,
     check_finite,
     first_examples,
     is_stream,
@@ -20,6 +19,7 @@ from ...model.inputs import (
 )
 
 MOST_ROWS = 64
+LARGEST_BATCH = 1_000_000
 
 
 class Batch(NamedTuple):
@@ -89,38 +89,35 @@ def read_data(inputs: Any, targets: Any, num_examples: int | None, batch_size: i
     """
     most = min(batch_size or MOST_ROWS, MOST_ROWS)
     if is_stream(inputs):
-        examples = first_examples(inputs, targets, most=most)
-        num_rows, rows = _count(inputs, num_examples)
+        every = first_examples(inputs, targets, most=LARGEST_BATCH)
+        examples, rows = every.rows(slice(0, most)), every.num_examples
+        num_rows = _count(inputs, rows, num_examples)
     else:
-        every = read_arrays(inputs, targets, finite=False)
+        every, rows = read_arrays(inputs, targets, finite=False), None
         finite = _finite_rows(every)
-        examples = spread_rows(
-            every.rows(finite) if 0 < len(finite) < every.num_examples else every, most
-        )
-        num_rows, rows = every.num_examples, None
-    word = _word_on(examples if is_stream(inputs) else every)
+        examples = spread_rows(every.rows(finite) if len(finite) > 0 else every, most)
+        num_rows = every.num_examples
     tensors = [None if part is None else as_tensors(part) for part in examples]
-    return Data(Batch(*tensors), num_rows, rows, word)
+    return Data(Batch(*tensors), num_rows, rows, _word_on(every))
 
 
-def _count(stream: Any, num_examples: int | None) -> tuple[int, int]:
-    """Return the number of examples of a stream, as far as it is known, and of its first batch.
+def _count(stream: Any, rows: int, num_examples: int | None) -> int:
+    """Return the number of examples of a stream with so many rows in its first batch.
 
     The last batch of a dataset may be smaller; that of a sequence is looked at.
     """
-    rows = next(batches_of(stream)).num_examples
     if not isinstance(stream, tf.data.Dataset):
         last = read_element(stream[len(stream) - 1]).num_examples
-        return rows * (len(stream) - 1) + last, rows
+        return rows * (len(stream) - 1) + last
     batches = int(stream.cardinality())
     if batches >= 0:
-        return batches * rows, rows
+        return batches * rows
     if num_examples is None:
         raise ValueError(
             "How many examples the dataset holds is not known: pass num_examples=N, the number of "
             "training examples."
         )
-    return num_examples, rows
+    return num_examples
 
 
 def _finite_rows(examples: Examples) -> Any:
