@@ -186,7 +186,7 @@ def measure_data_term(
     names = head_names(network, outputs) if len(outputs) > 1 else [""]
     heads, growths = [], []
     for index, leaf in enumerate(places):
-        states = [prober.points(batch, leaf, size) for size in STATES]
+        states = prober.states(batch, leaf)
         term, loss = _identified(states, index, leaf)
         growths.append(prober.growth(states, loss, index, leaf))
         name = names[index] if len(names) == len(places) else ""
@@ -239,9 +239,26 @@ class _Prober:
         own = [out for layer, out in run.watch.called if layer is self.network and out is not None]
         return _Point(batch, run.value, flatten_heads(own[-1]) if own else [], logs)
 
-    def points(self, batch: Batch, leaf: int | None, size: float) -> list[_Point]:
+    def states(self, batch: Batch, leaf: int | None) -> list[list[_Point]]:
+        """Return the data term at weights of several states, the reader's own first.
+
+        There, where outputs may be all the same, other targets are tried only if they show nothing
+        elsewhere.
+        """
+        places = arrangements(batch, leaf)
+        far, near = (
+            self.points(batch, leaf, size, p)
+            for size, p in zip(STATES[1:], (places, places[:3]), strict=True)
+        )
+        if _signal(far) or _signal(near):
+            return [self.points(batch, leaf, STATES[0], []), far, near]
+        return [self.points(batch, leaf, STATES[0], places), far, near]
+
+    def points(
+        self, batch: Batch, leaf: int | None, size: float, places: list[list[int]]
+    ) -> list[_Point]:
         """Return the data term beside several targets, with weights moved by so much."""
-        others = [batch.with_targets_at(p, leaf) for p in arrangements(batch, leaf)]
+        others = [batch.with_targets_at(p, leaf) for p in places]
         if not size:
             return [self.point(one) for one in [batch, *others]]
         with moved_weights(self.variables, self.small, int(10 * size), size):
@@ -289,16 +306,13 @@ class _Prober:
 
 
 def arrangements(batch: Batch, leaf: int | None) -> list[list[int]]:
-    """Return places of targets: all in another order, twice, and some in place of others, twice.
-
-    A permutation puts unequal targets in the place of one another, as far as there are any.
-    """
+    """Return places of targets: two other orders first, then some targets in place of others."""
     random = np.random.default_rng(3)
     size = batch.size
     order = [int(i) for i in random.permutation(size)]
     shifted = [(i + 1) % size for i in range(size)]
-    drawn = [[int(i) for i in random.integers(0, size, size)] for _ in range(2)]
-    return [order, shifted, *drawn, *([[i] * size for i in _ends(batch, leaf)])]
+    drawn = [int(i) for i in random.integers(0, size, size)]
+    return [order, shifted, drawn, *([[i] * size for i in _ends(batch, leaf)])]
 
 
 def _ends(batch: Batch, leaf: int | None) -> list[int]:
@@ -321,7 +335,7 @@ def _changes(points: list[_Point]) -> Array:
 def _signal(points: list[_Point]) -> float:
     """Return the largest change that other targets make, relative to the data term; 0 if none."""
     changes = _changes(points)
-    if not np.all(np.isfinite(changes)):
+    if not changes.size or not np.all(np.isfinite(changes)):
         return 0.0
     relative = float(np.max(np.abs(changes)) / (abs(points[0].value) + 1e-6))
     return relative if relative > SIGNAL else 0.0
