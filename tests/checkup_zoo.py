@@ -976,7 +976,7 @@ def several_labels(by, loss):
     )
 
 
-@healthy("likelihood-averaged")
+@sick("likelihood-averaged", layer="first", value=1 / N)
 def several_labels_averaged():
     return several_labels(N, tf_keras.losses.BinaryCrossentropy(from_logits=True))
 

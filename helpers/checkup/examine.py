@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from .judge.activation_kl import check_activation_kls
-from .judge.averaged_likelihood import check_columns
+from .judge.averaged_likelihood import check_averaged
+from .judge.bounded_outputs import check_reach, check_still
 from .judge.collapse import check_spread
 from .judge.drawn_kl import check_monte_carlo
+from .judge.drawn_metrics import check_metrics
 from .judge.failures import not_checked
 from .judge.frozen_layers import check_frozen
+from .judge.input_values import check_values
 from .judge.kl_of_weights import check_shapes_and_weights
 from .judge.learning_rate import check_learning_rate
 from .judge.no_likelihood import check_likelihood
@@ -26,7 +29,11 @@ Check = Callable[[Case], list[Finding]]
 CHECKS: tuple[Check, ...] = (
     check_shapes_and_weights,
     check_likelihood,
-    check_columns,
+    check_averaged,
+    check_reach,
+    check_still,
+    check_metrics,
+    check_values,
     check_trainable_priors,
     check_scale_gradients,
     check_spread,

@@ -9,11 +9,12 @@ import pandas as pd
 
 from .kinds import link_to
 
-Verdict = Literal["wrong", "look", "right"]
+Verdict = Literal["wrong", "unknown", "look", "right"]
 Sureness = Literal["measured", "likely", "possible"]
 
-TITLES = {"wrong": "WRONG", "look": "LOOK", "right": "RIGHT"}
-MARKS = {"wrong": "✗", "look": "!", "right": "✓"}
+ORDER: tuple[Verdict, ...] = ("wrong", "unknown", "look", "right")
+TITLES = {"wrong": "WRONG", "unknown": "NOT CHECKED", "look": "LOOK", "right": "RIGHT"}
+MARKS = {"wrong": "✗", "unknown": "?", "look": "!", "right": "✓"}
 WIDTH = 80
 
 
@@ -26,8 +27,8 @@ class Finding:
     kind
         A stable name, for instance ``"kl-not-scaled"``; the table in ``kinds`` has them all.
     verdict
-        ``"wrong"`` (the number trained on is not what it seems), ``"look"`` (may be intended) or
-        ``"right"``.
+        ``"wrong"`` (the number trained on is not what it seems), ``"unknown"`` (what matters could
+        not be measured), ``"look"`` (may be intended) or ``"right"``.
     message
         What was found, in a sentence or two.
     layer
@@ -71,14 +72,18 @@ class Report:
     """
 
     def __init__(self, findings: list[Finding], understood: str = "") -> None:
-        order = {"wrong": 0, "look": 1, "right": 2}
-        self.findings = sorted(findings, key=lambda finding: order[finding.verdict])
+        self.findings = sorted(findings, key=lambda finding: ORDER.index(finding.verdict))
         self.understood = understood
 
     @property
     def alarms(self) -> list[Finding]:
         """What is wrong."""
         return [finding for finding in self.findings if finding.verdict == "wrong"]
+
+    @property
+    def unknown(self) -> list[Finding]:
+        """What matters and could not be checked, as findings."""
+        return [finding for finding in self.findings if finding.verdict == "unknown"]
 
     @property
     def notes(self) -> list[Finding]:
@@ -93,11 +98,11 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.alarms
+        return not self.alarms and not self.unknown
 
     def kinds(self) -> set[str]:
-        """Return the kinds of everything wrong or worth a look."""
-        return {finding.kind for finding in self.alarms + self.notes}
+        """Return the kinds of everything wrong, not checked or worth a look."""
+        return {finding.kind for finding in self.alarms + self.unknown + self.notes}
 
     def table(self) -> pd.DataFrame:
         """Return the findings as a table with one row each.
@@ -119,6 +124,8 @@ class Report:
         counts = f"{_count(self.notes, 'thing')} to look at, {len(self.confirmed)} right"
         if self.ok:
             return f"Nothing wrong was found: {counts}."
+        if not self.alarms:
+            return f"Not checked: {_count(self.unknown, 'thing')} that matters; {counts}."
         return f"{_count(self.alarms, 'thing')} wrong, {counts}."
 
     def __str__(self) -> str:
@@ -142,7 +149,7 @@ def _count(items: list[Finding], noun: str) -> str:
 
 def _heading(finding: Finding) -> str:
     where = f" [{finding.layer}]" if finding.layer else ""
-    sure = "" if finding.verdict == "right" else f" ({finding.sure})"
+    sure = "" if finding.verdict in ("right", "unknown") else f" ({finding.sure})"
     return f"{MARKS[finding.verdict]} {TITLES[finding.verdict]}: {finding.kind}{where}{sure}"
 
 

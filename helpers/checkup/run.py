@@ -12,7 +12,7 @@ from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
 from .judge.failures import cannot_run
 from .judge.keras_version import check_keras_3
-from .measure.batch import Batch, count_rows, take_batch
+from .measure.batch import Batch, Data, read_data
 from .measure.case import TrainingSetup
 from .measure.keras_3 import is_keras_3
 from .measure.objective import evaluate
@@ -39,7 +39,9 @@ def checkup(
     network
         A ``tf_keras`` model or layer, compiled or not, trained or not.
     inputs, targets
-        Data [examples, …] as for ``fit``; a few hundred examples are enough.
+        Data [examples, …] as for ``fit``: arrays, frames, words, lists, tuples and dicts of these;
+        or, without targets, a ``tf.data.Dataset`` or a Keras ``Sequence``, of which the first batch
+        is looked at. A few hundred examples are enough.
     num_examples
         N, the number of *training* examples. Without it, the number of inputs.
     loss
@@ -59,27 +61,23 @@ def checkup(
     Raises
     ------
     TypeError
-        If the network is no Keras model or layer, or TFP's layers are none of ``tf_keras`` here.
+        If the network is no Keras model or layer, or TFP's layers are none of ``tf_keras`` here, or
+        data are sparse or of no type that a network takes.
     ValueError
-        If ``num_examples`` or ``batch_size`` is below 1, or the data have no rows.
+        If ``num_examples`` or ``batch_size`` is below 1; if the data have no rows, rows of unequal
+        length or different numbers of them; if N of a dataset is not known; if eager execution is
+        switched off.
     """
     _check_arguments(network, num_examples, batch_size)
-    batch = take_batch(inputs, targets, batch_size)
+    data = read_data(inputs, targets, num_examples, batch_size)
     if is_keras_3(network):
         return Report(check_keras_3(network))
     try:
-        _build(network, batch)
+        _build(network, data.batch)
     except Exception as error:  # noqa: BLE001 (a network that fails is a finding)
         return Report([cannot_run(error)])
     with untouched(network, loss):
-        return _examined(
-            network,
-            batch,
-            loss,
-            num_examples=num_examples,
-            batch_size=batch_size,
-            num_inputs=count_rows(inputs),
-        )
+        return _examined(network, data, loss, num_examples=num_examples, batch_size=batch_size)
 
 
 def _check_arguments(network: Any, num_examples: int | None, batch_size: int | None) -> None:
@@ -102,15 +100,10 @@ def _build(network: Any, batch: Batch) -> None:
 
 
 def _examined(
-    network: Any,
-    batch: Batch,
-    loss: Any,
-    *,
-    num_examples: int | None,
-    batch_size: int | None,
-    num_inputs: int,
+    network: Any, data: Data, loss: Any, *, num_examples: int | None, batch_size: int | None
 ) -> Report:
     """Run the network and its objective, and let all checks read what they do."""
+    batch = data.batch
     tf.config.run_functions_eagerly(True)
     use_seed(0)
     try:
@@ -124,9 +117,10 @@ def _examined(
         batch=batch,
         loss=loss,
         objective=objective,
-        num_examples=num_examples or num_inputs,
+        num_examples=num_examples or data.num_rows,
         assumed=num_examples is None,
-        batch_size=batch_size,
-        num_inputs=num_inputs,
+        batch_size=batch_size or data.batch_size,
+        num_inputs=data.num_rows,
+        not_finite=data.not_finite,
     )
     return Report(examine(setup, called), objective.understood)

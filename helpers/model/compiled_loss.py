@@ -173,7 +173,7 @@ def _takes_only_that(function: Callable[..., Any], targets: Any, outputs: Any) -
 
 def _recognised(function: Callable[..., Any], targets: Any, outputs: Any) -> Likelihood | None:
     """Return the usual likelihood that a function is the mean of, on several pairings, if any."""
-    for candidate in _candidates():
+    for candidate in usual_likelihoods():
         try:
             check_fit(candidate, outputs, "")
             pairs = [
@@ -191,7 +191,8 @@ def _recognised(function: Callable[..., Any], targets: Any, outputs: Any) -> Lik
     return None
 
 
-def _candidates() -> list[Likelihood]:
+def usual_likelihoods() -> list[Likelihood]:
+    """Return the likelihoods of classes, of yes or no and of counts, of logits and of the like."""
     made = [
         make(from_logits=x) for make in (categorical, one_hot, bernoulli) for x in (True, False)
     ]

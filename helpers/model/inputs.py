@@ -58,13 +58,17 @@ class Examples(NamedTuple):
         return self.like([leaf[places] for leaf in self.leaves()])
 
 
-def read_arrays(inputs: Any, targets: Any = None, weights: Any = None) -> Examples:
+def read_arrays(
+    inputs: Any, targets: Any = None, weights: Any = None, *, finite: bool = True
+) -> Examples:
     """Return data in memory as arrays, one row for each example.
 
     Parameters
     ----------
     inputs, targets, weights
         An array, a list of numbers, a pandas frame or series, or a list, tuple or dict of these.
+    finite
+        Whether to refuse NaN and infinite values.
 
     Raises
     ------
@@ -80,10 +84,23 @@ def read_arrays(inputs: Any, targets: Any = None, weights: Any = None) -> Exampl
         None if weights is None else _structure(weights, "sample_weight"),
     )
     _check_lengths(examples)
-    for name, part in examples._asdict().items():
+    if finite:
+        check_finite(examples)
+    return examples
+
+
+def check_finite(examples: Examples) -> None:
+    """Raise if an example holds NaN or an infinite value.
+
+    Raises
+    ------
+    ValueError
+        With the number of such examples, and the first.
+    """
+    names = ("inputs", "targets", "sample_weight")
+    for name, part in zip(names, examples, strict=True):
         for array in [] if part is None else tf.nest.flatten(part):
             check_finite_rows(array, name)
-    return examples
 
 
 def is_stream(inputs: Any) -> bool:
@@ -202,7 +219,11 @@ def first_examples(
         if batch is None:
             raise ValueError("The dataset is empty.")
         return batch.rows(slice(0, most))
-    examples = read_arrays(inputs, targets, weights)
+    return spread_rows(read_arrays(inputs, targets, weights), most)
+
+
+def spread_rows(examples: Examples, most: int) -> Examples:
+    """Return at most so many examples, evenly spaced."""
     size = examples.num_examples
     return examples.rows(np.unique(np.linspace(0, size - 1, min(size, most)).astype(int)))
 
@@ -262,16 +283,22 @@ def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
 
 def warn_of_bytes(network: Any, inputs: Any) -> None:
     """Say a word if inputs are grey values from 0 to 255 that nothing in the network scales."""
+    if said := word_on_bytes(network, inputs):
+        warnings.warn(said, stacklevel=4)
+
+
+def word_on_bytes(network: Any, inputs: Any) -> str:
+    """Return what to say of grey values from 0 to 255 that nothing in the network scales, or ""."""
     scalers = {"Rescaling", "Normalization", "BatchNormalization", "Embedding", "Lambda"}
     if any(type(layer).__name__ in scalers for layer in network._flatten_layers()):
-        return
+        return ""
     for array in tf.nest.flatten(inputs):
         if _holds_bytes(np.asarray(array)):
-            warnings.warn(
+            return (
                 f"The inputs run from {np.min(array):g} to {np.max(array):g}, as bytes do. Scale "
-                "them, inputs / 255, or training will be slow and may diverge.",
-                stacklevel=4,
+                "them, inputs / 255, or training will be slow and may diverge."
             )
+    return ""
 
 
 def check_eager() -> None:

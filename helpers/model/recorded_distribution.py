@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
@@ -30,7 +31,25 @@ def recorded_distribution(
     tfp.distributions.Distribution or None
         ``None`` if it takes no log_prob, or several, or is another number than minus that.
     """
-    calls: list[tuple[Any, Any]] = []
+    with recording_log_probs() as calls:
+        returned = function(targets, outputs)
+    if len(calls) != 1:
+        return None
+    return calls[0].distribution if _is_minus(returned, calls[0].logs) else None
+
+
+class LogProb(NamedTuple):
+    """One call of ``log_prob``: of which distribution, of what, and what came back."""
+
+    distribution: Any
+    value: Any
+    logs: Any
+
+
+@contextlib.contextmanager
+def recording_log_probs() -> Iterator[list[LogProb]]:
+    """Note every log_prob that is asked for inside the block, in order."""
+    calls: list[LogProb] = []
     depth = 0
     original = tfd.Distribution.log_prob
 
@@ -42,15 +61,11 @@ def recorded_distribution(
         finally:
             depth -= 1
         if depth == 0:  # what a distribution asks of its parts is not the reader's
-            calls.append((self, result))
+            calls.append(LogProb(self, value, result))
         return result
 
     with mock.patch.object(tfd.Distribution, "log_prob", log_prob):
-        returned = function(targets, outputs)
-    if len(calls) != 1:
-        return None
-    distribution, logs = calls[0]
-    return distribution if _is_minus(returned, logs) else None
+        yield calls
 
 
 def _is_minus(returned: Any, logs: Any) -> bool:

@@ -1,36 +1,85 @@
-"""A log-likelihood that is averaged over the columns of the targets, not summed."""
+"""A log-likelihood that is averaged over what belongs to an example: pixels, steps, columns."""
 
-import numpy as np
+import dataclasses
 
 from ..measure.case import Case
-from ..measure.target_columns import averaged_columns
-from ..report import Finding
+from ..measure.kl_factor import KLFactor
+from ..report import Finding, Verdict
+from .kl_right import factor_of, right_factor
 
 
-def check_columns(case: Case) -> list[Finding]:
-    """Return a note where the data term is the mean over several numbers of each example."""
-    columns = averaged_columns(case)
-    matched = [np.isclose(f.value * case.setup.num_examples * columns, 1) for f in case.factors]
-    if columns < 2 or (matched and all(matched)):
+def averaged_predictions(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
+    """Return an alarm if a KL weighs 1/N beside the mean over the predictions of an example.
+
+    Parameters
+    ----------
+    ratio
+        The weight of the KL, in units of its right weight beside that mean.
+    """
+    count = case.data.averaged_over
+    if count == 1 or abs(ratio / count - 1) > 0.01:
+        return None
+    return _averaged(case, factor_of(ratio, case), right_factor(case), "wrong")
+
+
+def check_averaged(case: Case) -> list[Finding]:
+    """Return a note where the data term is such a mean and no KL of weights stands beside it."""
+    heads = case.data.heads
+    if case.bayesian_layers and heads and _differ(case):
+        return [_unlike_heads(case)]
+    if case.data.averaged_over == 1 or case.bayesian_layers or not case.added:
         return []
-    if not case.bayesian_layers and not case.added:
-        return []
+    return [_averaged(case, 1 / case.data.averaged_over, 1.0, "look")]
+
+
+def _averaged(case: Case, value: float, expected: float, verdict: Verdict) -> Finding:
+    count, n = case.data.averaged_over, case.setup.num_examples
+    each = f"{round(count, 2):,g}"
     text = (
-        f"The data term is the mean over the {columns} target columns, as Keras's losses take it. "
-        "The log-likelihood of an example is their sum: beside it, a KL that is right otherwise "
-        f"weighs {columns} times too much."
+        f"The data term is the mean over the {each} predictions of each example, as Keras's losses "
+        "take it (pixels, steps or columns). The log-likelihood of an example is their sum: "
+        f"beside this mean, a KL divided by N weighs {each} times too much."
     )
     cure = (
-        f"Sum over the columns: multiply the loss by {columns}, or compile with a function that "
-        "takes tf.reduce_sum(..., axis=-1)."
+        f"Divide the KL by {count * n:.6g} (N = {n} times {each}) in place of {n}; or leave it: "
+        f"multiply the loss by {each}."
     )
-    return [
-        Finding(
-            kind="likelihood-averaged",
-            verdict="look",
-            message=text,
-            value=1 / columns,
-            expected=1.0,
-            cure=cure,
-        )
-    ]
+    if verdict == "look":
+        cure = f"Sum over them: multiply the loss by {each}."
+    return Finding(
+        kind="likelihood-averaged",
+        verdict=verdict,
+        message=text,
+        value=value,
+        expected=expected,
+        sure="measured",
+        cure=cure,
+    )
+
+
+def _differ(case: Case) -> bool:
+    """Whether all outputs are likelihoods, with factors that differ."""
+    return all(head.is_likelihood for head in case.data.heads) and not case.data.has_one_factor
+
+
+def _unlike_heads(case: Case) -> Finding:
+    """Return what it means that the outputs of a network count unequally in the data term."""
+    heads = case.data.heads
+    rows = case.data.rows if case.data.is_sum else 1
+    shares = ", ".join(f"{head.head} {head.slope / rows:.4g}" for head in heads)
+    are_means = all(abs(h.slope / rows * h.predictions - 1) < 0.01 for h in heads)
+    text = (
+        f"The outputs count unequally in the data term ({shares} times the negative log-likelihood "
+        "of an example). The log-likelihood of an example is the plain sum over its outputs"
+    )
+    if are_means:
+        counts = ", ".join(f"{h.head} {h.predictions:.6g}" for h in heads)
+        text += f"; Keras takes means over the predictions of an example ({counts})."
+    else:
+        text += ". Weights of outputs make another model of it, whose likelihood is tempered."
+    weights = ", ".join(f"{h.head!r}: {h.predictions:.6g}" for h in heads)
+    cure = f"Compile with loss_weights={{{weights}}}, so that every output counts in full."
+    found = Finding(kind="likelihood-weighted", verdict="look", message=text, cure=cure)
+    if are_means:
+        return dataclasses.replace(found, kind="likelihood-averaged", verdict="wrong")
+    return found

@@ -1,17 +1,18 @@
 """What the KL of weights weighs beside the data term that there is: a mean, a sum, a whole ELBO."""
 
-import numpy as np
-
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
-from ..measure.target_columns import averaged_columns
 from ..report import Finding
-from .kl_ratio import judge_ratio
+from .kl_ratio import counted_often, judge_ratio
 from .kl_right import right, right_factor
 
 
 def beside_data_term(factor: KLFactor, case: Case) -> Finding:
     """Return what a factor that is not zero means beside the data term."""
+    if not case.data.is_known:
+        return _beside_unknown(factor, case, "the data term is no log-likelihood that is known")
+    if len(case.data.heads) > 1 and not case.data.has_one_factor:
+        return _beside_unknown(factor, case, "the outputs count unequally in the data term")
     if case.data.is_sum:
         return _beside_a_sum(factor, case)
     if abs(factor.value_twice / factor.value - 0.5) < 0.01:
@@ -19,25 +20,36 @@ def beside_data_term(factor: KLFactor, case: Case) -> Finding:
     return judge_ratio(factor.value * case.setup.num_examples / _scale(case), factor, case)
 
 
+def _beside_unknown(factor: KLFactor, case: Case, reason: str) -> Finding:
+    """Judge λ beside a data term of which no plain likelihood is known."""
+    if factor.value < 0:
+        return judge_ratio(factor.value * case.setup.num_examples, factor, case)
+    if (twice := counted_often(max(sum(factor.shares), 1.0), factor, case)) is not None:
+        return twice
+    share = f"1/{1 / factor.value:,.5g}" if factor.value < 1 else f"{factor.value:,.5g}"
+    text = (
+        f"The KL weighs {share}. Whether that is right cannot be told, since {reason}; beside the "
+        f"mean of a log-likelihood, in nats, 1/N would be, 1/{case.setup.num_examples}."
+    )
+    return Finding(kind="kl-weight", verdict="unknown", message=text, value=factor.value)
+
+
 def _scale(case: Case) -> float:
-    """Return the factor of the mean NLL: 1, N for a whole ELBO, 1/N, or -1 for an ELBO itself."""
-    slope, n = case.data.slope, case.setup.num_examples
+    """Return the factor of the mean NLL: 1, 1 over a number of predictions, or N of a whole ELBO.
+
+    A whole ELBO that grows with the fit has a negative one, as its KL has.
+    """
+    slope = case.data.slope
     if not case.data.is_identified:
         return 1.0
-    if abs(slope / n - 1) < 0.01 or abs(slope * n - 1) < 0.01:
-        return slope
-    if averaged_columns(case) > 1 and all(
-        abs(f.value * n / slope - 1) < 0.01 for f in case.factors
-    ):
-        return slope
-    return -1.0 if slope < 0 and all(f.value < 0 for f in case.factors) else 1.0
+    negated = slope < 0 and all(f.value < 0 for f in case.factors)
+    return slope if slope > 0 or negated else 1.0
 
 
 def _beside_a_sum(factor: KLFactor, case: Case) -> Finding:
     """Judge λ beside a sum over the batch, where B / N is right."""
     n, rows = case.setup.num_examples, case.batch.size
-    slope = case.data.slope / rows
-    whole = slope if np.isfinite(slope) and slope > 1.5 and case.data.is_identified else 1.0
+    whole = _scale(case) / rows if case.data.is_identified else 1.0
     if abs(factor.value_twice / factor.value - 2) < 0.02:
         return judge_ratio(factor.value * n / (whole * rows), factor, case)
     batch = factor.value * n / whole

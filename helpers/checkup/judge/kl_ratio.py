@@ -5,8 +5,9 @@ from collections.abc import Callable
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
 from ..report import Finding, Sureness, Verdict
+from .averaged_likelihood import averaged_predictions
 from .kl_averaged import averaged_over_layers, averaged_over_weights, is_one_share
-from .kl_right import factor_of, right, right_factor
+from .kl_right import beside, divisor, factor_of, right, right_factor
 
 TEMPERATURES = (0.25, *(m * 10.0**e for e in (-1, -2, -3, -4) for m in (5, 2, 1)))
 
@@ -67,20 +68,22 @@ def _negative(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
 
 
 def _not_scaled(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
-    n = case.setup.num_examples
+    n = divisor(case)
     times = ratio / n
     if n < 4 or abs(times - round(times)) > 0.01 or not 1 <= round(times) <= 8:
         return None
     text = (
-        f"The KL is not divided by the number of training examples, N = {n}: beside the mean "
-        f"negative log-likelihood it weighs {round(ratio):,} times too much, and the posterior "
+        f"The KL is not divided by the number of training examples, N = "
+        f"{case.setup.num_examples}: beside {beside(case)} it weighs {round(ratio):,} times too "
+        "much, and the posterior "
         "will collapse onto the prior."
     )
     if round(times) > 1:
         text += f" And it is counted {round(times)} times."
     cure = (
-        f"kernel_divergence_fn=lambda q, p, _: tfd.kl_divergence(q, p) / {n} (DenseVariational: "
-        f"kl_weight=1/{n}) with fit, or sum(network.losses) / {n} in your own loop."
+        f"kernel_divergence_fn=lambda q, p, _: tfd.kl_divergence(q, p) / {n:.6g} "
+        f"(DenseVariational: kl_weight=1/{n:.6g}) with fit, or "
+        f"sum(network.losses) / {n:.6g} in your own loop."
     )
     return Finding(
         kind="kl-not-scaled",
@@ -116,20 +119,21 @@ def _tempered(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
         value=factor_of(ratio, case),
         expected=right_factor(case),
         sure="possible",
-        cure=f"If you do not mean it, divide the sum of the KLs by {n}, once.",
+        cure=f"If you do not mean it, divide the sum of the KLs by {divisor(case):.6g}, once.",
     )
 
 
 def _wrong_count(ratio: float, case: Case) -> Finding:
-    n = case.setup.num_examples
+    n = divisor(case)
     text = (
-        f"The KL weighs {_fraction(n / ratio)} beside the mean negative log-likelihood, which is "
-        f"{ratio:,.4g} times 1/N (N = {n}).{_divided_by(ratio, case)}"
+        f"The KL weighs {_fraction(n / ratio)} beside {beside(case)}, which is {ratio:,.4g} times "
+        f"{'1/N' if n == case.setup.num_examples else f'1/{n:,.6g}'} "
+        f"(N = {case.setup.num_examples}).{_divided_by(ratio, case)}"
     )
     near = case.setup.assumed and 0.5 < ratio < 2
     verdict: Verdict = "look" if near or not case.objective.sure_of_sum else "wrong"
     sure: Sureness = "possible" if case.setup.assumed else "measured"
-    cure = f"Divide the sum of the KLs by {n}, once."
+    cure = f"Divide the sum of the KLs by {n:.6g}, once."
     if case.data.is_sum:
         cure = "The data term is a sum over the batch: weigh the KL by B/N, or take the mean."
     return Finding(
@@ -150,17 +154,18 @@ def _fraction(divisor: float) -> str:
 def _divided_by(ratio: float, case: Case) -> str:
     """Return a sentence on what the KL seems to be divided by, "" if that cannot be told."""
     n, batch = case.setup.num_examples, case.setup.batch_size
-    divisor = n / ratio
-    if batch and abs(divisor / batch - 1) < 0.01:
+    divided = divisor(case) / ratio
+    if batch and abs(divided / batch - 1) < 0.01:
         return " It is divided by the batch size."
-    if batch and abs(ratio / batch - 1) < 0.01:
+    if batch and abs(divided * batch / n - 1) < 0.01:
         return " It is divided by the number of batches."
-    return " It is divided by N twice." if abs(divisor / n / n - 1) < 0.02 else ""
+    return " It is divided by N twice." if abs(divided / n / n - 1) < 0.02 else ""
 
 
 RULES: tuple[Callable[[float, KLFactor, Case], Finding | None], ...] = (
     _right,
     _negative,
+    averaged_predictions,
     _not_scaled,
     counted_often,
     averaged_over_weights,

@@ -6,25 +6,33 @@ from ..report import Finding
 
 def right(case: Case) -> Finding:
     """Return the finding that the KL weighs 1/N."""
-    n = case.setup.num_examples
-    target = right_factor(case)
-    return Finding(
-        kind="kl-weight",
-        verdict="right",
-        message=f"The KL weighs 1/N beside the mean negative log-likelihood, N = {n}.",
-        value=target,
-        expected=target,
-    )
+    n, target = case.setup.num_examples, right_factor(case)
+    share = "1/N" if case.data.averaged_over == 1 else f"1/{divisor(case):.6g}"
+    text = f"The KL weighs {share} beside {beside(case)}, N = {n}."
+    return Finding(kind="kl-weight", verdict="right", message=text, value=target, expected=target)
+
+
+def beside(case: Case) -> str:
+    """Return in words what stands beside the KL."""
+    if case.data.averaged_over == 1:
+        return "the mean negative log-likelihood"
+    count = f"{case.data.averaged_over:.6g}"
+    return f"the mean over the examples and the {count} predictions of each"
+
+
+def divisor(case: Case) -> float:
+    """Return what the KL must be divided by: N, times the predictions that a mean is taken over."""
+    return case.setup.num_examples * case.data.averaged_over
 
 
 def right_factor(case: Case) -> float:
-    """Return 1/N."""
-    return 1.0 / case.setup.num_examples
+    """Return 1/N, or less beside a mean over the predictions of an example."""
+    return 1.0 / divisor(case)
 
 
 def factor_of(ratio: float, case: Case) -> float:
-    """Return the factor of a KL that weighs ``ratio`` times 1/N.
+    """Return the factor of a KL that weighs ``ratio`` times the right one.
 
     It has four digits, so that layers with the same factor share a finding.
     """
-    return float(f"{ratio / case.setup.num_examples:.4g}")
+    return float(f"{ratio / divisor(case):.4g}")

@@ -1,49 +1,173 @@
-"""Whether the data term is a likelihood."""
+"""Whether the data term is a likelihood, output by output."""
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
+
+from ...model.heads import for_each_head
+from ...model.keras_losses import LIKELIHOODS, SQUARED, loss_name
+from ...model.likelihood import has_heads
 from ..measure.case import Case
+from ..measure.data_term import HeadTerm
+from ..measure.known_losses import AS_PROBABILITIES
+from ..measure.seen_outputs import SeenOutput, seen_outputs
 from ..report import Finding, Sureness, Verdict
 
-SQUARED = {"mse", "mean_squared_error", "meansquarederror", "root_mean_squared_error"}
-ABSOLUTE = {
-    "mae",
-    "mean_absolute_error",
-    "meanabsoluteerror",
-    "huber",
-    "log_cosh",
-    "logcosh",
-}
-ABSOLUTE |= {"hinge", "squared_hinge", "cosine_similarity", "mean_absolute_percentage_error"}
-
+SUMMED = (
+    "lambda y, rv: -rv.log_prob(y) beside a network that ends in tfp.layers.IndependentNormal, or "
+    "lambda y, outputs: -tfd.Independent(tfd.Normal(outputs, noise), 1).log_prob(y)"
+)
 CURE = (
-    "Give the network a distribution as output, or write -tfd.Normal(outputs, noise).log_prob(y), "
-    "with a noise that you choose or learn; for classes, the cross-entropy."
+    f"Compile with {SUMMED}, with a noise that you choose or learn; for classes, with the "
+    "cross-entropy."
 )
 
 
 def check_likelihood(case: Case) -> list[Finding]:
     """Return what the data term is, and an alarm if it is no negative log-likelihood."""
-    data, name = case.data, _loss_name(case)
     if not case.bayesian_layers or case.objective.kind == "losses":
         return []
-    if name in SQUARED or (data.name == "squared error" and _plain(case)):
-        return [_squared("measured" if name else "likely")]
-    if name in ABSOLUTE or (data.name == "absolute error" and _plain(case)):
-        return [_absolute(name or "the absolute error")]
-    if data.name == "softmax twice":
-        return [_softmax_twice(case)]
-    if data.name == "logits as probabilities":
-        return [_logits_as_probabilities()]
-    if data.slope < 0:
-        return [_negated(case)]
-    if not data.is_identified:
-        return []
-    text = f"The data term is a negative log-likelihood ({data.name})."
-    return [Finding(kind="likelihood", verdict="right", message=text)]
+    heads = case.data.heads or (HeadTerm(),)
+    names, seen = _loss_names(case, heads), seen_outputs(case)
+    outputs = seen if len(seen) == len(heads) else [None] * len(heads)
+    found = [
+        _of_outputs(output, name) or _judge(case, head, name)
+        for head, name, output in zip(heads, names, outputs, strict=True)
+    ]
+    return _grouped(found, heads)
 
 
-def _squared(sure: Sureness) -> Finding:
+def _grouped(found: list[Finding], heads: tuple[HeadTerm, ...]) -> list[Finding]:
+    """Return each finding once, naming the outputs that share it where there are several."""
+    groups: dict[Finding, list[str]] = {}
+    for finding, head in zip(found, heads, strict=True):
+        groups.setdefault(finding, []).append(head.head)
+    if len(heads) == 1:
+        return list(groups)
+    return [
+        dataclasses.replace(finding, message=f"{_outputs(names)}: {finding.message}")
+        for finding, names in groups.items()
+    ]
+
+
+def _outputs(names: list[str]) -> str:
+    return f"Output{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def _of_outputs(output: SeenOutput | None, name: str) -> Finding | None:
+    """Return an alarm for outputs of which the loss cannot make a likelihood, whatever it is."""
+    if output is None:
+        return None
+    if output.is_distribution:
+        return _of_a_draw(output, name) if name else None
+    one_column = tf.convert_to_tensor(output.outputs).shape[-1:] == [1]
+    by_softmax = output.activation == "softmax" or "categorical_crossentropy" in name
+    return _one_column(output, name) if one_column and by_softmax else None
+
+
+def _of_a_draw(output: SeenOutput, name: str) -> Finding:
+    what = "a draw from it" if output.is_drawn else "one number of it"
+    text = (
+        f"The network puts out a distribution, but the loss is {name}, which compares the targets "
+        f"with {what}. Its spread is not used, and a draw of a class has no gradient."
+    )
+    cure = "Compile with loss=lambda y, rv: -rv.log_prob(y)."
+    return Finding(kind="no-likelihood", verdict="wrong", message=text, sure="measured", cure=cure)
+
+
+def _one_column(output: SeenOutput, name: str) -> Finding:
+    by = "softmax" if output.activation == "softmax" else name
+    text = (
+        f"There is one output column, and {by} makes of one column the probability 1 for every "
+        "example, so nothing is learned."
+    )
+    cure = (
+        "For yes or no leave out the activation and compile with "
+        "tf_keras.losses.BinaryCrossentropy(from_logits=True); for classes give the last layer one "
+        "unit for each."
+    )
+    return Finding(kind="no-likelihood", verdict="wrong", message=text, sure="measured", cure=cure)
+
+
+def _judge(case: Case, head: HeadTerm, name: str) -> Finding:
+    """Return what the data term is for one output, by the first rule that knows it."""
+    if head.paired is False:
+        return _unpaired(head)
+    if head.role == "broadcast":
+        return _unlike_columns(head)
+    if name in SQUARED or (head.name == "squared error" and _is_plain(case, head)):
+        return _squared()
+    if (name and name not in LIKELIHOODS) or (head.name == "absolute error"):
+        return _absolute(name or "the absolute error", case)
+    if head.role == "misread":
+        return MISREAD[head.name](case)
+    if head.slope < 0:
+        return _negated(case)
+    if head.is_likelihood:
+        return _likelihood(head)
+    return _scaled_error(head) if head.role == "error" else _unknown(case)
+
+
+def _likelihood(head: HeadTerm) -> Finding:
+    count = round(head.predictions, 2)
+    noise = f", {head.noise:.3g}" if np.isfinite(head.noise) else ""
+    many = f" An example has {count:g} predictions." if count > 1 else ""
+    text = f"The data term is a negative log-likelihood: {head.name}{noise}.{many}"
+    return Finding(kind="likelihood", verdict="right", message=text)
+
+
+def _unpaired(head: HeadTerm) -> Finding:
+    targets, outputs = head.shapes
+    text = (
+        "The data term does not depend on which target belongs to which input: in another order "
+        f"of the targets it is the same. {_shapes(targets, outputs)}, every target under every "
+        "prediction, so the network learns what is common to all targets."
+    )
+    return Finding(
+        kind="targets-not-paired",
+        verdict="wrong",
+        message=text,
+        sure="measured",
+        cure=_pairing(targets, outputs),
+    )
+
+
+def _shapes(targets: tuple[int, ...], outputs: tuple[int, ...]) -> str:
+    if targets == outputs:
+        return f"Both have shape {targets}, but somewhere in the loss they are broadcast"
+    return f"Targets of shape {targets} beside outputs of shape {outputs} are broadcast"
+
+
+def _pairing(targets: tuple[int, ...], outputs: tuple[int, ...]) -> str:
+    if len(targets) == len(outputs) + 1 and targets[-1] == 1:
+        return "Write t[..., :1] in place of t[..., 0] in the network, or pass targets[:, 0]."
+    if len(outputs) == len(targets) + 1 and outputs[-1] == 1:
+        return "Pass targets[:, None], or take outputs[:, 0] in the loss."
+    return (
+        "Give targets and predictions the same shape where the loss compares them, and take the "
+        "mean over the examples at the very end."
+    )
+
+
+def _unlike_columns(head: HeadTerm) -> Finding:
+    targets, outputs = head.shapes
+    text = (
+        f"Targets of shape {targets} beside outputs of shape {outputs} are broadcast: each target "
+        "is compared with several predictions of its row."
+    )
+    return Finding(
+        kind="targets-not-paired",
+        verdict="wrong",
+        message=text,
+        sure="measured",
+        cure="Give the last layer as many outputs as there are targets for an example.",
+    )
+
+
+def _squared() -> Finding:
     text = (
         "The data term is the mean squared error. As a likelihood that is a Gaussian whose noise "
         "has variance 1/2 (C/2 for C output columns, whose mean Keras takes), whatever the unit of "
@@ -54,40 +178,96 @@ def _squared(sure: Sureness) -> Finding:
         verdict="wrong",
         message=text,
         value=0.5,
-        sure=sure,
+        sure="measured",
         cure=CURE,
     )
 
 
-def _absolute(name: str) -> Finding:
-    text = f"The data term is {name}, which is no log-likelihood."
-    return Finding(kind="no-likelihood", verdict="wrong", message=text, sure="likely", cure=CURE)
+def _absolute(name: str, case: Case) -> Finding:
+    named = case.objective.kind in ("fit", "data term")
+    text = (
+        f"The data term is {name}, which is no log-likelihood, so no weight of the KL beside it "
+        "gives an ELBO."
+    )
+    sure: Sureness = "measured" if named else "likely"
+    return Finding(kind="no-likelihood", verdict="wrong", message=text, sure=sure, cure=CURE)
+
+
+def _scaled_error(head: HeadTerm) -> Finding:
+    text = (
+        f"The data term is {head.slope:.4g} times the {head.name}. As a likelihood that is one of "
+        "a fixed noise, whose constant is left out: right if you chose the factor so, as "
+        "1 / (2 noise²) and summed over the columns. That cannot be seen."
+    )
+    return Finding(
+        kind="likelihood-unknown", verdict="unknown", message=text, value=head.slope, cure=CURE
+    )
+
+
+def _unknown(case: Case) -> Finding:
+    loss = case.setup.loss or getattr(case.network, "loss", None)
+    name = getattr(loss, "__name__", "") if not has_heads(loss) else ""
+    called = f" ({name})" if name and case.objective.kind in ("fit", "data term") else ""
+    if not case.data.heads:
+        text = "Without targets it cannot be measured which likelihood the data term is."
+        return Finding(
+            kind="likelihood-unknown",
+            verdict="unknown",
+            message=text,
+            cure="Pass the targets too; for an autoencoder, the inputs as targets.",
+        )
+    text = (
+        f"The data term{called} equals no log-likelihood that is known here: of the distribution "
+        "that the network puts out, of classes, of yes or no, of counts. If it is none, no weight "
+        "of the KL beside it gives an ELBO, 1/N neither."
+    )
+    cure = (
+        "Minimise a negative log-likelihood in nats, summed over all that belongs to an example: "
+        f"for numbers {SUMMED}; for classes or pixels the cross-entropy."
+    )
+    return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
 
 
 def _softmax_twice(case: Case) -> Finding:
+    return _squashed_twice(case, "softmax")
+
+
+def _sigmoid_twice(case: Case) -> Finding:
+    return _squashed_twice(case, "sigmoid")
+
+
+def _squashed_twice(case: Case, squash: str) -> Finding:
+    # Of a softmax that it can see, Keras takes the logits once it compiles a graph.
     verdict: Verdict = "wrong" if case.objective.kind in ("own", "step") else "look"
     return Finding(
         kind="no-likelihood",
         verdict=verdict,
-        message="The outputs are probabilities already, and the loss applies softmax once more.",
+        message=f"The outputs are probabilities already, and the loss applies {squash} once more.",
         sure="measured",
-        cure="Drop the softmax of the last layer, or from_logits=True.",
+        cure=f"Drop the {squash} of the last layer, or from_logits=True.",
     )
 
 
-def _logits_as_probabilities() -> Finding:
+def _logits_as_probabilities(_: Case) -> Finding:
     return Finding(
         kind="no-likelihood",
         verdict="wrong",
         message="The outputs are logits, but the loss takes them for probabilities.",
         sure="measured",
-        cure="Use from_logits=True, or give the last layer a softmax.",
+        cure="Use from_logits=True, or give the last layer a softmax (one column: a sigmoid).",
     )
+
+
+MISREAD: dict[str, Callable[[Case], Finding]] = {
+    "softmax twice": _softmax_twice,
+    "sigmoid twice": _sigmoid_twice,
+    AS_PROBABILITIES: _logits_as_probabilities,
+}
 
 
 def _negated(case: Case) -> Finding:
     """Judge a data term that grows with the likelihood."""
-    if all(factor.value < 0 for factor in case.factors):
+    if case.factors and all(factor.value < 0 for factor in case.factors):
         text = "This is an ELBO, which grows with the fit: minimise its negative."
         return Finding(kind="likelihood", verdict="look", message=text, value=-1.0, expected=1.0)
     text = (
@@ -105,22 +285,23 @@ def _negated(case: Case) -> Finding:
     )
 
 
-def _plain(case: Case) -> bool:
+def _is_plain(case: Case, head: HeadTerm) -> bool:
     """Whether it is that error itself: no factor 1 / (2 noise²), no constant of a density."""
-    data = case.data
-    slope = data.slope / case.batch.size if data.is_sum else data.slope
-    return abs(slope - 1) < 1e-3 and abs(data.intercept) < 1e-3 * (1 + abs(data.slope))
+    slope = head.slope / case.batch.size if case.data.is_sum else head.slope
+    return abs(slope - 1) < 1e-3 and abs(head.intercept) < 1e-3 * (1 + abs(head.slope))
 
 
-def _loss_name(case: Case) -> str:
-    """Return the name of the Keras loss, in lower case, or ""."""
-    loss = case.setup.loss
+def _loss_names(case: Case, heads: tuple[HeadTerm, ...]) -> list[str]:
+    """Return the names of Keras' losses, "" for a loss of the reader's own, for each output."""
+    loss: Any = case.setup.loss
     if case.objective.kind == "fit":
         loss = getattr(case.network, "loss", None)
-    if isinstance(loss, str):
-        return loss.lower().removesuffix("_loss")
-    name: Any = getattr(loss, "name", None) or getattr(loss, "__name__", "")
-    known = type(loss).__module__.startswith(("tf_keras", "keras")) or getattr(
-        loss, "__module__", ""
-    ).startswith(("tf_keras", "keras"))
-    return str(name).lower().removesuffix("_loss") if known else ""
+    if case.objective.kind not in ("fit", "data term"):
+        return [""] * len(heads)
+    if not has_heads(loss):
+        return [loss_name(loss)] * len(heads)
+    try:
+        every = for_each_head(loss, [head.head for head in heads], "loss")
+    except ValueError:
+        return [""] * len(heads)
+    return [loss_name(one) for one in every]

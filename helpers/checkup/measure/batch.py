@@ -1,19 +1,33 @@
 """The batch on which a network is checked, and the same batch with its rows moved about."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
+
+from ...model.inputs import (
+    Examples,
+    as_tensors,
+    check_finite,
+    first_examples,
+    is_stream,
+    read_arrays,
+    read_element,
+    spread_rows,
+)
 
 MOST_ROWS = 64
+LARGEST_BATCH = 1_000_000
 
 
 class Batch(NamedTuple):
-    """Inputs [batch, …] and targets [batch, …], each an array or a structure of arrays."""
+    """Inputs [batch, …], targets [batch, …] and weights, each a tensor or a structure of them."""
 
     inputs: Any
     targets: Any = None
+    weights: Any = None
 
     @property
     def size(self) -> int:
@@ -24,70 +38,103 @@ class Batch(NamedTuple):
         """Return every row twice: a mean over the batch stays, a sum doubles."""
         return _mapped(lambda array: tf.concat([array, array], axis=0), self)
 
-    def with_rolled_targets(self, steps: int) -> "Batch":
-        """Return the same inputs beside the targets of other rows."""
-        rolled = _mapped(lambda array: tf.roll(array, steps, axis=0), Batch(self.targets))
-        return Batch(self.inputs, rolled.inputs)
-
     def with_rows(self, rows: int) -> "Batch":
         """Return that many rows, repeated if there are fewer."""
-        places = [place % self.size for place in range(rows)]
+        return self.at([place % self.size for place in range(rows)])
+
+    def at(self, places: Sequence[int]) -> "Batch":
+        """Return the rows at these places."""
         return _mapped(lambda array: tf.gather(array, places), self)
 
+    def with_targets_at(self, places: Sequence[int], leaf: int | None = None) -> "Batch":
+        """Return the same inputs beside the targets of other rows: of one leaf, or of all."""
+        leaves = [
+            tf.gather(array, places) if leaf in (None, index) else array
+            for index, array in enumerate(tf.nest.flatten(self.targets))
+        ]
+        return self._replace(targets=tf.nest.pack_sequence_as(self.targets, leaves))
 
-def take_batch(inputs: Any, targets: Any, batch_size: int | None) -> Batch:
-    """Return at most 64 rows, evenly spaced through the data, as tensors.
 
-    Floating numbers become ``floatx``, as in ``fit``; whole numbers stay what they are.
+@dataclass(frozen=True)
+class Data:
+    """The reader's data, as far as they are looked at.
+
+    Attributes
+    ----------
+    batch
+        At most 64 rows, all of them finite where there are any.
+    num_rows
+        How many examples the data hold.
+    batch_size
+        Rows of a batch where a dataset or a sequence says so, else ``None``.
+    not_finite
+        What is to be said of NaN and infinite values, "" if there are none.
+    """
+
+    batch: Batch
+    num_rows: int
+    batch_size: int | None
+    not_finite: str
+
+
+def read_data(inputs: Any, targets: Any, num_examples: int | None, batch_size: int | None) -> Data:
+    """Return what is looked at of data in any form: evenly spaced rows, of a stream the first.
+
+    Types become what ``fit`` makes of them: floating numbers ``floatx``, the others stay.
 
     Raises
     ------
-    ValueError
-        If there is no row, or inputs and targets have different numbers of rows.
+    TypeError, ValueError
+        As :func:`~helpers.model.inputs.read_arrays`; if nothing says how many examples there are.
     """
-    data = Batch(_arrays(inputs), None if targets is None else _arrays(targets))
-    sizes = {len(array) for array in tf.nest.flatten(data) if array is not None}
-    if len(sizes) != 1 or sizes == {0}:
+    most = min(batch_size or MOST_ROWS, MOST_ROWS)
+    if is_stream(inputs):
+        every = first_examples(inputs, targets, most=LARGEST_BATCH)
+        examples, rows = every.rows(slice(0, most)), every.num_examples
+        num_rows = _count(inputs, rows, num_examples)
+    else:
+        every, rows = read_arrays(inputs, targets, finite=False), None
+        finite = _finite_rows(every)
+        examples = spread_rows(every.rows(finite) if len(finite) > 0 else every, most)
+        num_rows = every.num_examples
+    tensors = [None if part is None else as_tensors(part) for part in examples]
+    return Data(Batch(*tensors), num_rows, rows, _word_on(every))
+
+
+def _count(stream: Any, rows: int, num_examples: int | None) -> int:
+    """Return the number of examples of a stream with so many rows in its first batch.
+
+    The last batch of a dataset may be smaller; that of a sequence is looked at.
+    """
+    if not isinstance(stream, tf.data.Dataset):
+        last = read_element(stream[len(stream) - 1]).num_examples
+        return rows * (len(stream) - 1) + last
+    batches = int(stream.cardinality())
+    if batches >= 0:
+        return batches * rows
+    if num_examples is None:
         raise ValueError(
-            f"inputs and targets have {sorted(sizes)} rows: pass the same number of both, at "
-            "least one; examples count along the first axis."
+            "How many examples the dataset holds is not known: pass num_examples=N, the number of "
+            "training examples."
         )
-    (size,) = sizes
-    rows = np.unique(np.linspace(0, size - 1, min(size, batch_size or size, MOST_ROWS)).astype(int))
-    return _mapped(lambda array: _tensor(array[rows]), data)
+    return num_examples
 
 
-def count_rows(inputs: Any) -> int:
-    """Return the number of examples."""
-    return len(tf.nest.flatten(_arrays(inputs))[0])
+def _finite_rows(examples: Examples) -> Any:
+    """Return the places of the rows without NaN and infinite values."""
+    fine = np.ones(examples.num_examples, bool)
+    for leaf in map(np.asarray, examples.leaves()):
+        if leaf.dtype.kind == "f":
+            fine &= np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1)
+    return np.flatnonzero(fine)
 
 
-def _arrays(data: Any) -> Any:
-    """Return a structure of arrays; lists of numbers and data frames become arrays."""
-    if isinstance(data, dict):
-        return {name: _arrays(part) for name, part in data.items()}
-    several = isinstance(data, (tuple, list)) and any(hasattr(part, "shape") for part in data)
-    if several and not all(np.ndim(part) == 0 for part in data):
-        return type(data)(_arrays(part) for part in data)
-    return _array(data)
-
-
-def _array(data: Any) -> Any:
-    if isinstance(data, (tf.data.Dataset,)):
-        raise TypeError(
-            "inputs is a tf.data.Dataset: pass arrays, for instance those of its first batch, "
-            "inputs, targets = next(iter(dataset)), and num_examples."
-        )
-    array = data.numpy() if tf.is_tensor(data) else np.asarray(data)
-    if array.ndim == 0:
-        raise ValueError("inputs and targets must be arrays with one row for each example.")
-    return array
-
-
-def _tensor(array: Any) -> tf.Tensor:
-    if array.dtype.kind == "f":
-        return tf.constant(array, tf_keras.backend.floatx())
-    return tf.constant(array)
+def _word_on(examples: Examples) -> str:
+    try:
+        check_finite(examples)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _mapped(change: Any, batch: Batch) -> Batch:

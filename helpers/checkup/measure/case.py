@@ -36,6 +36,8 @@ class TrainingSetup:
         B if the reader gave it, else None.
     num_inputs
         Rows of the inputs passed.
+    not_finite
+        What is to be said of NaN in the data, "" if there is none.
     """
 
     network: Any
@@ -46,6 +48,7 @@ class TrainingSetup:
     assumed: bool
     batch_size: int | None
     num_inputs: int
+    not_finite: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +145,7 @@ def measure_case(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> Case:
     runs = [evaluate(objective, batch, variables), evaluate(objective, batch, seed=2)]
     with small_scales(posteriors) as small:
         factors = measure_kl_factors(objective, batch, small)
-        data = measure_data_term(network, objective, batch)
+        data = measure_data_term(network, objective, batch, variables, small)
         scalar = weight_variable(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
     lags = any(f.is_unfelt for f in factors) and lags_behind(objective, batch, posteriors)

@@ -1,19 +1,71 @@
-"""The data term: mean or sum over the batch, and which likelihood it is."""
+"""The data term: mean or sum over the batch, and which likelihood it is, head by head.
 
-import dataclasses
-from dataclasses import dataclass
+It is evaluated at a few states of the weights and, at each, beside the targets of other rows. A
+loss is known by how it changes with the targets, so that nothing is taken for one that only rounds
+like it.
+"""
+
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
-from ...model.untouched import use_seed
+from ...model.heads import arrange_targets, head_names
+from ...model.likelihood import flatten_heads
+from ...model.recorded_distribution import LogProb, recording_log_probs
+from ...model.small_scales import SmallScale
 from .batch import Batch
-from .known_losses import KNOWN_LOSSES
+from .known_losses import KnownLoss, known_losses
+from .moved_weights import moved_weights
 from .objective import Objective, evaluate
+from .written_density import Integral, integrals, is_density
 
 Array = npt.NDArray[np.float64]
-ROLLS = (0, 1, 2, 5)
+STATES = (0.0, 1.0, 0.3)  # sizes of the random change of the weights; 0 is the reader's own
+FIT = 1e-3  # of the changes that the targets make; what a known loss may miss
+SIGNAL = 3e-4  # of the data term; below it a change is taken for rounding
+SAME = 1e-4  # of the changes that other targets make; a change below it is none
+SPREAD = 1e-3  # of the outputs; they differ from row to row by more, or are the same
+
+
+@dataclass(frozen=True)
+class HeadTerm:
+    """What the data term is for one output of the network.
+
+    Attributes
+    ----------
+    head
+        Name of the output, "" if it is the only one.
+    name, role
+        The loss that it equals, and of which kind that is; "" if unknown.
+    slope, intercept
+        The data term is slope · (mean of that loss over the examples) + intercept.
+    predictions
+        How many predictions belong to an example.
+    noise
+        Standard deviation of a Gaussian whose noise is a number in the loss, else NaN.
+    paired
+        Whether it depends on which target belongs to which row; ``None`` if that is not known.
+    shapes
+        Of targets and outputs where they were paired.
+    """
+
+    head: str = ""
+    name: str = ""
+    role: str = ""
+    slope: float = float("nan")
+    intercept: float = float("nan")
+    predictions: float = 1.0
+    noise: float = float("nan")
+    paired: bool | None = None
+    shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+
+    @property
+    def is_likelihood(self) -> bool:
+        """Whether it equals a negative log-likelihood, up to a factor and a constant."""
+        return self.role == "likelihood"
 
 
 @dataclass(frozen=True)
@@ -25,16 +77,15 @@ class DataTerm:
     growth
         By what factor it grows when every row of the batch is given twice: 1 for a mean, 2 for a
         sum, NaN if it could not be told.
-    name
-        The likelihood or loss that it equals, up to ``slope`` and ``intercept``; "" if unknown.
-    slope, intercept
-        The data term is slope · (mean of that loss over the batch) + intercept.
+    rows
+        Rows of the batch.
+    heads
+        What it is for each output; empty where there are no targets to tell it by.
     """
 
     growth: float
-    name: str = ""
-    slope: float = float("nan")
-    intercept: float = float("nan")
+    rows: int = 1
+    heads: tuple[HeadTerm, ...] = ()
 
     @property
     def is_sum(self) -> bool:
@@ -43,8 +94,53 @@ class DataTerm:
 
     @property
     def is_identified(self) -> bool:
-        """Whether it equals a loss of the list that has no free factor, as an error has."""
-        return self.name not in ("", "squared error", "absolute error")
+        """Whether it is a negative log-likelihood, with one factor for all outputs."""
+        return bool(self.heads) and all(h.is_likelihood for h in self.heads) and self.has_one_factor
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known well enough to judge a KL beside it: a likelihood, or an error."""
+        return bool(self.heads) and all(h.name or h.paired is False for h in self.heads)
+
+    @property
+    def has_one_factor(self) -> bool:
+        """Whether all outputs have the same factor."""
+        slopes = np.array([head.slope for head in self.heads])
+        return bool(slopes.size) and bool(np.allclose(slopes, slopes[0], rtol=0.01))
+
+    @property
+    def slope(self) -> float:
+        """The factor of the mean, over the examples, of the negative log-likelihood; NaN if none.
+
+        The likelihood of an example is the sum over all that belongs to it.
+        """
+        return self.heads[0].slope if self.has_one_factor else float("nan")
+
+    @property
+    def intercept(self) -> float:
+        """The constant beside the losses that are known."""
+        return self.heads[0].intercept if len(self.heads) == 1 else float("nan")
+
+    @property
+    def name(self) -> str:
+        """What it is, "" if unknown."""
+        names = [head.name for head in self.heads]
+        return "; ".join(dict.fromkeys(names)) if all(names) else ""
+
+    @property
+    def averaged_over(self) -> float:
+        """How many predictions of an example the data term is a mean over, 1 if it is a sum."""
+        if not self.is_identified:
+            return 1.0
+        count = self.heads[0].predictions
+        slope = self.slope / (self.rows if self.is_sum else 1)
+        is_mean = count > 1.01 and abs(slope * count - 1) < 0.01
+        return count if is_mean and len(self.heads) == 1 else self._averaged_heads(slope)
+
+    def _averaged_heads(self, slope: float) -> float:
+        counts = [head.predictions for head in self.heads]
+        same = len(self.heads) > 1 and np.allclose(counts, counts[0], rtol=0.01)
+        return counts[0] if same and abs(slope * counts[0] - 1) < 0.01 else 1.0
 
     @property
     def holds_constant(self) -> bool:
@@ -52,88 +148,401 @@ class DataTerm:
         return self.is_identified and abs(self.intercept) > 1e-3
 
 
-def measure_data_term(network: Any, objective: Objective, batch: Batch) -> DataTerm:
-    """Evaluate the objective without ``losses``, on several pairings of inputs and targets."""
-    if objective.kind == "losses":
-        return DataTerm(float("nan"))
-    if batch.targets is None or batch.size < 3:
-        single, double = (_value(objective, b) for b in (batch, batch.twice()))
-        return DataTerm(double / single if single else float("nan"))
-    pairings = [batch.with_rolled_targets(steps) for steps in ROLLS]
-    again = _value(objective, batch)
-    values = np.array([_value(objective, pairing) for pairing in pairings])
-    if abs(values[0] - again) > 1e-6 * abs(again):  # dropout, say
-        return _under_noise(network, objective, pairings)
-    growth = _growth(objective, pairings, values)
-    return _identified(network, pairings, values, growth)
+@dataclass(frozen=True)
+class _Point:
+    """The data term beside some targets: its value, the network's outputs, what was asked of it."""
+
+    batch: Batch
+    value: float
+    outputs: list[Any]
+    logs: list[LogProb]
 
 
-def _under_noise(network: Any, objective: Objective, pairings: list[Batch]) -> DataTerm:
-    """Draw the same numbers for the objective and for the outputs that it is compared with.
+def measure_data_term(
+    network: Any,
+    objective: Objective,
+    batch: Batch,
+    variables: list[Any],
+    small: list[SmallScale],
+) -> DataTerm:
+    """Evaluate the objective without ``losses``, beside several targets and at several weights.
 
-    Another batch draws other numbers, so the two batches are compared by their slopes.
+    Parameters
+    ----------
+    network, objective, batch
+        What is minimised, and on what.
+    variables, small
+        Of all layers; the posteriors, with tiny scales.
     """
-    terms = []
-    for batches in (pairings, [batch.twice() for batch in pairings]):
-        values = np.array([_value(objective, batch, repeatable=True) for batch in batches])
-        terms.append(_identified(network, batches, values, float("nan")))
-    single, double = terms
-    if not single.name or single.name != double.name:
-        return dataclasses.replace(single, growth=float("nan"))
-    return dataclasses.replace(single, growth=2.0 if double.slope > 1.5 * single.slope else 1.0)
+    if objective.kind == "losses":
+        return DataTerm(float("nan"), batch.size)
+    prober = _Prober(network, objective, variables, small)
+    if batch.targets is None or batch.size < 2:
+        single, double = (prober.value(b) for b in (batch, batch.twice()))
+        return DataTerm(double / single if single else float("nan"), batch.size)
+    prober.find_noise(batch)
+    outputs = prober.point(batch).outputs
+    places = _places_of_targets(network, batch.targets, outputs)
+    names = head_names(network, outputs) if len(outputs) > 1 else [""]
+    heads, growths = [], []
+    for index, leaf in enumerate(places):
+        states = prober.states(batch, leaf)
+        term, loss = _identified(states, index, leaf)
+        growths.append(prober.growth(states, loss, index, leaf))
+        name = names[index] if len(names) == len(places) else ""
+        if not term.name and term.paired is not False and len(places) == 1:
+            term = prober.written_by_hand(term, batch, growths[-1])
+        heads.append(_named(term, name, batch, growths[-1]))
+    known = [growth for growth in growths if np.isfinite(growth)]
+    return DataTerm(known[0] if known else float("nan"), batch.size, tuple(heads))
 
 
-def _value(objective: Objective, batch: Batch, *, repeatable: bool = False) -> float:
+def _places_of_targets(network: Any, targets: Any, outputs: list[Any]) -> list[int | None]:
+    """Return, for each output, which leaf of the targets is its own; [None] if that is unknown."""
+    leaves = tf.nest.flatten(targets)
+    numbers = tf.nest.pack_sequence_as(targets, list(range(len(leaves))))
+    if not outputs:
+        return [None]
+    structure = outputs[0] if len(outputs) == 1 else outputs
     try:
-        return evaluate(objective, batch, factor=0.0, repeatable=repeatable).value
-    except Exception:  # noqa: BLE001 (an objective made for one batch size, or for its own data)
-        return float("nan")
+        return list(arrange_targets(network, numbers, structure))
+    except ValueError:
+        return [None]
 
 
-def _growth(objective: Objective, pairings: list[Batch], values: Array) -> float:
-    """Return how the part that depends on the targets grows with the batch."""
-    change = values - values[0]
-    if not np.any(np.isfinite(change)):
-        return float("nan")
-    other = int(np.nanargmax(np.abs(change)))
-    if abs(change[other]) <= 1e-6 * (abs(values[0]) + 1e-6):
-        doubled = _value(objective, pairings[0].twice())
-        return doubled / float(values[0]) if values[0] else float("nan")
-    doubled = _value(objective, pairings[other].twice()) - _value(objective, pairings[0].twice())
-    return float(doubled / change[other])
+@dataclass
+class _Prober:
+    """Evaluates the data term, with the same random draws each time where it matters."""
+
+    network: Any
+    objective: Objective
+    variables: list[Any]
+    small: list[SmallScale]
+    repeatable: bool = False
+
+    def find_noise(self, batch: Batch) -> None:
+        """Find out whether a second evaluation gives another number, as under dropout."""
+        first, second = self.value(batch), self.value(batch)
+        self.repeatable = abs(first - second) > 1e-6 * abs(first)
+
+    def value(self, batch: Batch) -> float:
+        """Return the data term."""
+        return self.point(batch).value
+
+    def point(self, batch: Batch) -> _Point:
+        """Return the data term, with what the network put out on the way."""
+        with recording_log_probs() as logs:
+            try:
+                run = evaluate(self.objective, batch, factor=0.0, repeatable=self.repeatable)
+            except Exception:  # noqa: BLE001 (an objective made for one batch size, or own data)
+                return _Point(batch, float("nan"), [], [])
+        own = [out for layer, out in run.watch.called if layer is self.network and out is not None]
+        return _Point(batch, run.value, flatten_heads(own[-1]) if own else [], logs)
+
+    def states(self, batch: Batch, leaf: int | None) -> list[list[_Point]]:
+        """Return the data term at weights of several states, the reader's own first.
+
+        There, where outputs may be all the same, other targets are tried only if they show nothing
+        elsewhere.
+        """
+        places = arrangements(batch, leaf)
+        far, near = (
+            self.points(batch, leaf, size, p)
+            for size, p in zip(STATES[1:], (places, places[:3]), strict=True)
+        )
+        if _signal(far) or _signal(near):
+            return [self.points(batch, leaf, STATES[0], []), far, near]
+        return [self.points(batch, leaf, STATES[0], places), far, near]
+
+    def points(
+        self, batch: Batch, leaf: int | None, size: float, places: list[list[int]]
+    ) -> list[_Point]:
+        """Return the data term beside several targets, with weights moved by so much."""
+        others = [batch.with_targets_at(p, leaf) for p in places]
+        if not size:
+            return [self.point(one) for one in [batch, *others]]
+        with moved_weights(self.variables, self.small, int(10 * size), size):
+            return [self.point(one) for one in [batch, *others]]
+
+    def written_by_hand(self, term: HeadTerm, batch: Batch, growth: float) -> HeadTerm:
+        """Return a term as a likelihood if it is a density of the targets, else as it was."""
+        is_sum = growth > 1.5
+        if self.repeatable or not np.isfinite(growth):
+            return term
+
+        def with_slopes(one: Batch) -> tuple[float, Any]:
+            run = evaluate(self.objective, one, [one.targets], factor=0.0)
+            return run.value, run.gradients[0]
+
+        found: list[Integral] = []
+        for size in STATES:
+            with moved_weights(self.variables, self.small, int(10 * size), size):
+                found += integrals(with_slopes, batch, is_sum=is_sum)
+        if not is_density(found):
+            return term
+        slope = float(batch.size) if is_sum else 1.0
+        name = "a density of the targets that is written by hand"
+        return replace(term, name=name, role="likelihood", slope=slope, intercept=0.0, paired=True)
+
+    def growth(
+        self, states: list[list[_Point]], loss: KnownLoss | None, index: int, leaf: int | None
+    ) -> float:
+        """Return how the part that depends on the targets grows with the rows of the batch."""
+        state = int(np.nanargmax([_signal(points) for points in states]))
+        points = states[state]
+        if not _signal(points):
+            doubled = self.value(points[0].batch.twice())
+            return doubled / points[0].value if points[0].value else float("nan")
+        far = int(np.nanargmax(np.abs([p.value - points[0].value for p in points])))
+        pair = [points[0].batch.twice(), points[far].batch.twice()]
+        with moved_weights(self.variables, self.small, int(10 * STATES[state]), STATES[state]):
+            double = [self.point(one) for one in pair]
+        single = [points[0], points[far]]
+        if self.repeatable and loss is None:
+            return float("nan")  # another batch draws other numbers
+        steps = [_step(p, loss if self.repeatable else None, index, leaf) for p in (single, double)]
+        ratio = steps[1] / steps[0]
+        return (2.0 if ratio > 1.5 else 1.0) if self.repeatable else ratio
 
 
-def _identified(network: Any, pairings: list[Batch], values: Array, growth: float) -> DataTerm:
-    """Compare the data term with the usual losses of the network's outputs."""
-    use_seed(1, repeatable=True)
-    outputs = network(pairings[0].inputs, training=True)
-    fits = []
-    for name, loss in KNOWN_LOSSES:
-        try:
-            known = np.array([loss(p.targets, outputs) for p in pairings], float)
-        except Exception:  # noqa: BLE001 (a loss for other shapes)
+def arrangements(batch: Batch, leaf: int | None) -> list[list[int]]:
+    """Return places of targets: two other orders first, then some targets in place of others."""
+    random = np.random.default_rng(3)
+    size = batch.size
+    order = [int(i) for i in random.permutation(size)]
+    shifted = [(i + 1) % size for i in range(size)]
+    drawn = [int(i) for i in random.integers(0, size, size)]
+    return [order, shifted, drawn, *([[i] * size for i in _ends(batch, leaf)])]
+
+
+def _ends(batch: Batch, leaf: int | None) -> list[int]:
+    """Return the rows with the smallest and the largest target."""
+    leaves = tf.nest.flatten(batch.targets)
+    array = np.asarray(leaves[leaf or 0])
+    if array.dtype.kind not in "biuf":
+        return [0, batch.size - 1]
+    sums = array.reshape(len(array), -1) @ np.arange(1, array[0].size + 1)
+    return [int(np.argmin(sums)), int(np.argmax(sums))]
+
+
+NUM_ORDERS = 2  # of the arrangements, the first ones, that only change the order
+
+
+def _changes(points: list[_Point]) -> Array:
+    return np.array([p.value - points[0].value for p in points[1:]])
+
+
+def _signal(points: list[_Point]) -> float:
+    """Return the largest change that other targets make, relative to the data term; 0 if none."""
+    changes = _changes(points)
+    if not changes.size or not np.all(np.isfinite(changes)):
+        return 0.0
+    relative = float(np.max(np.abs(changes)) / (abs(points[0].value) + 1e-6))
+    return relative if relative > SIGNAL else 0.0
+
+
+def _identified(
+    states: list[list[_Point]], index: int, leaf: int | None
+) -> tuple[HeadTerm, KnownLoss | None]:
+    """Return what the data term is for one output, and the loss that it equals."""
+    shapes = _shapes(states[0][0], index, leaf)
+    usable = [points for points in states if _signal(points)]
+    if not usable:
+        return HeadTerm(shapes=shapes), None
+    paired = _is_paired(usable, index)
+    best: tuple[int, HeadTerm, KnownLoss] | None = None
+    for loss in _candidates(usable[0][0], index, leaf):
+        fit = _fit(loss, states, usable, index, leaf)
+        if fit is None:
             continue
-        for through_origin in (True, False):
-            slope, intercept, misfit = _line(known, values, through_origin)
-            plausible = through_origin or _is_plain(slope, pairings[0].size) or "error" in name
-            if plausible and misfit < 1e-3:
-                fits.append((not through_origin, misfit, DataTerm(growth, name, slope, intercept)))
-    return min(fits, key=lambda fit: fit[:2])[2] if fits else DataTerm(growth)
+        slope, intercept = fit
+        rank = ("likelihood", "misread", "error", "broadcast").index(loss.role)
+        if best is not None and best[0] <= rank:
+            continue
+        predictions = _predictions(loss, states, index, leaf)
+        term = HeadTerm(
+            name=loss.name,
+            role=loss.role,
+            slope=slope,
+            intercept=intercept,
+            predictions=predictions,
+            paired=paired if loss.role == "broadcast" else True,
+            shapes=shapes,
+        )
+        best = (rank, term, loss)
+    return best[1:] if best else (HeadTerm(paired=paired, shapes=shapes), None)
 
 
-def _is_plain(slope: float, rows: int) -> bool:
-    """Whether a factor is that of a mean or of a sum."""
-    return abs(slope - 1) < 0.01 or abs(slope / rows - 1) < 0.01
+def _candidates(point: _Point, index: int, leaf: int | None) -> list[KnownLoss]:
+    known = known_losses(point.outputs[index]) if leaf is not None else []
+    return [*known, _asked_for()]
 
 
-def _line(known: Array, values: Array, through_origin: bool) -> tuple[float, float, float]:
-    """Fit values = slope · known (+ intercept); the misfit is relative to the spread."""
-    fine = np.all(np.isfinite(known)) and np.all(np.isfinite(values)) and np.ptp(known) > 1e-6
-    if not fine:
-        return 0.0, 0.0, np.inf
-    if through_origin:
-        slope, intercept = float(known @ values / (known @ known)), 0.0
-    else:
-        slope, intercept = (float(x) for x in np.polyfit(known, values, 1))
-    misfit = np.max(np.abs(slope * known + intercept - values)) / max(np.ptp(values), 1e-12)
-    return slope, intercept, float(misfit)
+def _asked_for() -> KnownLoss:
+    """Return minus the log_prob of the targets that the objective itself asks for."""
+
+    def logs(targets: Any, calls: list[LogProb]) -> list[Any]:
+        own = [call for call in calls if _is_of_targets(call, targets)]
+        if not own:
+            raise ValueError("no log_prob of the targets")
+        return [call.logs for call in own]
+
+    def mean(targets: Any, calls: Any, _: Any) -> float:
+        found = logs(targets, calls)
+        return -float(sum(float(tf.reduce_sum(x)) for x in found)) / (len(found) * len(targets))
+
+    def predictions(targets: Any, calls: Any) -> float:
+        return float(int(tf.size(logs(targets, calls)[0])) / len(targets))
+
+    return KnownLoss(ASKED, "likelihood", mean, predictions)
+
+
+ASKED = "the log_prob that the loss takes of the targets"
+
+
+def _is_of_targets(call: LogProb, targets: Any) -> bool:
+    """Whether a log_prob is that of the targets, each beside its own prediction."""
+    value, targets = np.asarray(call.value), np.asarray(targets)
+    if value.size != targets.size or value.dtype.kind not in "biuf":
+        return False
+    logs = np.asarray(call.logs)
+    fits = logs.ndim > 0 and logs.shape[0] == len(targets) and logs.size <= targets.size
+    return fits and bool(np.allclose(value.ravel(), targets.ravel(), rtol=1e-6))
+
+
+def _of(loss: KnownLoss, point: _Point, index: int, leaf: int | None) -> tuple[Any, Any]:
+    """Return the targets and the outputs, or the log_probs asked for, of one output."""
+    leaves = tf.nest.flatten(point.batch.targets)
+    return leaves[leaf or 0], point.logs if loss.name == ASKED else point.outputs[index]
+
+
+def _mean(loss: KnownLoss, point: _Point, index: int, leaf: int | None) -> float:
+    targets, outputs = _of(loss, point, index, leaf)
+    weights = point.batch.weights
+    if weights is not None:
+        every = tf.nest.flatten(weights)
+        weights = every[leaf or 0] if len(every) > 1 else every[0]
+    return loss.mean(targets, outputs, weights)
+
+
+def _predictions(
+    loss: KnownLoss, states: list[list[_Point]], index: int, leaf: int | None
+) -> float:
+    return loss.predictions(*_of(loss, states[0][0], index, leaf))
+
+
+def _fit(
+    loss: KnownLoss,
+    states: list[list[_Point]],
+    usable: list[list[_Point]],
+    index: int,
+    leaf: int | None,
+) -> tuple[float, float] | None:
+    """Fit the data term by slope · loss + a constant of each state; ``None`` if it does not fit.
+
+    The constant returned is that at the reader's own weights.
+    """
+    ours, theirs = [], []
+    try:
+        for points in usable:
+            known = np.array([_mean(loss, point, index, leaf) for point in points])
+            ours.append(known[1:] - known[0])
+            theirs.append(_changes(points))
+            slope, misfit = _line(ours, theirs)
+            if not misfit <= FIT:  # of NaN too; the other states cannot mend it
+                return None
+        own = _mean(loss, states[0][0], index, leaf)
+    except Exception:  # noqa: BLE001 (a loss for other shapes or types)
+        return None
+    return slope, states[0][0].value - slope * own
+
+
+def _line(ours: list[Array], theirs: list[Array]) -> tuple[float, float]:
+    """Fit changes by a factor through the origin; the misfit is relative to those of each state."""
+    x, y = np.concatenate(ours), np.concatenate(theirs)
+    if not np.all(np.isfinite(x)) or not np.any(x):
+        return 0.0, float("inf")
+    slope = float(x @ y / (x @ x))
+    pairs = zip(ours, theirs, strict=True)
+    return slope, float(max(np.max(np.abs(slope * a - b)) / np.max(np.abs(b)) for a, b in pairs))
+
+
+def _is_paired(usable: list[list[_Point]], index: int) -> bool | None:
+    """Whether the order of the targets matters, where outputs differ from row to row."""
+    verdicts = [_order_matters(points) for points in usable if _differ(points[0], index)]
+    if True in verdicts:
+        return True
+    return False if False in verdicts else None
+
+
+def _order_matters(points: list[_Point]) -> bool | None:
+    """Whether another order of the targets changes the data term; ``None`` if it hardly does."""
+    changes = np.abs(_changes(points))
+    largest = np.max(changes[:NUM_ORDERS])
+    if largest > 10 * SAME * np.max(changes):
+        return True
+    return False if largest < SAME * np.max(changes) + 1e-6 * abs(points[0].value) else None
+
+
+def _differ(point: _Point, index: int) -> bool:
+    """Whether the outputs of the rows differ by more than rounding."""
+    if index >= len(point.outputs):
+        return False
+    outputs = np.asarray(tf.convert_to_tensor(_mean_of(point.outputs[index])), float)
+    if outputs.ndim == 0 or len(outputs) != point.batch.size:
+        return False
+    return bool(np.max(np.std(outputs, axis=0)) > SPREAD * (np.max(np.abs(outputs)) + 1e-9))
+
+
+def _mean_of(outputs: Any) -> Any:
+    """Return the mean of a distribution, where it has a formula; a tensor as it is."""
+    try:
+        return outputs.mean() if hasattr(outputs, "log_prob") else outputs
+    except NotImplementedError:
+        return outputs
+
+
+def _shapes(point: _Point, index: int, leaf: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if index >= len(point.outputs):
+        return ((), ())
+    outputs = point.outputs[index]
+    shape = getattr(outputs, "shape", None)
+    if hasattr(outputs, "batch_shape"):
+        shape = outputs.batch_shape.concatenate(outputs.event_shape)
+    targets = tf.nest.flatten(point.batch.targets)[leaf or 0].shape
+    return tuple(targets), tuple(shape) if shape is not None else ()
+
+
+def _step(points: list[_Point], loss: KnownLoss | None, index: int, leaf: int | None) -> float:
+    """Return the change between two points, or the slope by a known loss."""
+    change = points[1].value - points[0].value
+    if loss is None:
+        return change
+    known = [_mean(loss, point, index, leaf) for point in points]
+    return change / (known[1] - known[0])
+
+
+def _named(term: HeadTerm, head: str, batch: Batch, growth: float) -> HeadTerm:
+    """Give a term its head, and a squared error the Gaussian that it is with its constant."""
+    if term.name != "squared error" or not np.isfinite(term.intercept):
+        return replace(term, head=head)
+    rows = batch.size if growth > 1.5 else 1
+    for factor in (rows, rows / term.predictions):
+        variance = factor * term.predictions / (2 * term.slope)
+        for constant in (np.log(2 * np.pi), 0.0):
+            wanted = 0.5 * factor * term.predictions * (constant + np.log(variance))
+            if (
+                variance > 0
+                and abs(term.intercept - wanted) < 1e-3 * (1 + abs(wanted))
+                and abs(wanted) > 1e-6
+            ):
+                return replace(
+                    term,
+                    head=head,
+                    name="a Gaussian with a fixed noise",
+                    role="likelihood",
+                    slope=factor,
+                    intercept=0.0,
+                    noise=float(np.sqrt(variance)),
+                )
+    return replace(term, head=head)

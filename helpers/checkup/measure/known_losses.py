@@ -1,127 +1,199 @@
-"""The usual losses of a network's outputs, with which a data term is compared.
+"""What a data term is compared with: likelihoods, likelihoods misread by the loss, and errors.
 
-Each takes targets and outputs and returns the mean over the batch in nats, or raises where the
-outputs are not of its kind.
+The likelihoods are those of ``helpers.model``, summed over all that belongs to an example. What
+stands here are the numbers that readers minimise by mistake.
 """
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from ...model.activations import are_probabilities
+from ...model.compiled_loss import usual_likelihoods
+from ...model.likelihood import (
+    Likelihood,
+    beside_tensor,
+    of_distribution,
+    predictions_per_example,
+    squeezed,
+)
+from ...model.loss_fit import check_fit
+
 tfd = tfp.distributions
 
-
-def _log_prob(targets: Any, outputs: Any) -> float:
-    if not isinstance(outputs, tfd.Distribution):
-        raise TypeError("no distribution")
-    targets = tf.convert_to_tensor(targets)
-    rank = len(outputs.batch_shape) + len(outputs.event_shape)
-    while targets.shape.rank < rank:
-        targets = targets[..., tf.newaxis]
-    log_prob = outputs.log_prob(tf.cast(targets, outputs.dtype))
-    return float(-tf.reduce_sum(log_prob)) / log_prob.shape[0]
+Role = Literal["likelihood", "misread", "error", "broadcast"]
+Mean = Callable[[Any, Any, Any], float]
+TINY = 1e-7  # where Keras cuts probabilities off
 
 
-def _tensor(outputs: Any) -> Any:
-    return tf.convert_to_tensor(outputs)
+@dataclass(frozen=True)
+class KnownLoss:
+    """A loss of one output.
+
+    Attributes
+    ----------
+    name
+        What it is.
+    role
+        "likelihood"; "misread" (a likelihood of something that the outputs are not); "error" (one
+        without a noise); or "broadcast" (every target under every prediction of its row).
+    mean
+        (targets, outputs, weights) ↦ its mean over the examples: of a likelihood the negative log
+        of it, in nats, summed over all that belongs to an example; of an error the mean over all.
+    predictions
+        (targets, outputs) ↦ how many predictions belong to an example, those of a mask aside.
+    """
+
+    name: str
+    role: Role
+    mean: Mean
+    predictions: Callable[[Any, Any], float]
 
 
-def _aligned(targets: Any, outputs: Any) -> tuple[Any, Any]:
-    outputs = _tensor(outputs)
-    return tf.reshape(tf.cast(targets, outputs.dtype), outputs.shape), outputs
+def known_losses(outputs: Any) -> list[KnownLoss]:
+    """Return all that a data term of these outputs may be, the likeliest first."""
+    if isinstance(outputs, tfd.Distribution):
+        paired = _of_likelihood(of_distribution(), "likelihood")
+        return [paired, _broadcast(), *_errors()]
+    usual = [_fitted(likelihood, outputs) for likelihood in usual_likelihoods()]
+    return [*filter(None, usual), *_counts(outputs), *_misread(outputs), *_errors()]
 
 
-def _categorical(to_logits: Callable[[Any], Any]) -> Callable[[Any, Any], float]:
-    def loss(targets: Any, outputs: Any) -> float:
-        logits = to_logits(_tensor(outputs))
-        rows = tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
-        if targets.dtype.is_integer or targets.shape != logits.shape:
-            labels = tf.reshape(tf.cast(targets, tf.int32), logits.shape[:-1])
-            targets = tf.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-        nll = -tf.reduce_sum(tf.cast(targets, logits.dtype) * (logits - rows), axis=-1)
-        return float(tf.reduce_mean(nll)) if logits.shape[-1] > 1 else float("nan")
-
-    return loss
+def _fitted(likelihood: Likelihood, outputs: Any) -> KnownLoss | None:
+    """Return a likelihood of outputs of its own kind, else ``None``."""
+    try:
+        check_fit(likelihood, outputs, "")
+    except ValueError:
+        return None
+    return _of_likelihood(likelihood, "likelihood")
 
 
-def _softmax_needed(outputs: Any) -> bool:
-    totals = tf.reduce_sum(outputs, axis=-1)
-    return bool(tf.reduce_any(outputs < 0) or tf.reduce_max(tf.abs(totals - 1)) > 1e-3)
+def _counts(outputs: Any) -> list[KnownLoss]:
+    """Return Keras' loss of counts, which leaves out what depends on the targets alone."""
+    rates = tf.convert_to_tensor(outputs)
+    if bool(tf.reduce_any(rates <= 0)):
+        return []
+
+    def log_prob(targets: Any, outputs: Any) -> Any:
+        rates = tf.convert_to_tensor(outputs)
+        return beside_tensor(targets, outputs) * tf.math.log(rates + TINY) - rates
+
+    return [
+        _of_likelihood(Likelihood("counts", "counts, from their rates", log_prob), "likelihood")
+    ]
 
 
-def _from_logits(outputs: Any) -> Any:
-    if not _softmax_needed(outputs):
-        raise ValueError("probabilities")
-    return outputs
+def _of_likelihood(likelihood: Likelihood, role: Role, name: str = "") -> KnownLoss:
+    def mean(targets: Any, outputs: Any, weights: Any) -> float:
+        _check_targets(likelihood, targets, outputs)
+        return float(tf.reduce_mean(likelihood.of_examples(targets, outputs, weights)))
+
+    def predictions(targets: Any, outputs: Any) -> float:
+        mask = getattr(outputs, "_keras_mask", None)
+        kept = 1.0 if mask is None else float(tf.reduce_mean(tf.cast(mask, tf.float32)))
+        return kept * predictions_per_example(likelihood, targets, outputs)
+
+    return KnownLoss(name or likelihood.description, role, mean, predictions)
 
 
-def _from_probabilities(outputs: Any) -> Any:
-    if _softmax_needed(outputs):
-        raise ValueError("logits")
-    return tf.math.log(tf.clip_by_value(outputs, 1e-7, 1.0))
+def _check_targets(likelihood: Likelihood, targets: Any, outputs: Any) -> None:
+    """Raise for targets that a likelihood of another kind belongs to."""
+    if likelihood.kind == "one-hot" and targets.shape != outputs.shape:
+        raise ValueError("no rows of classes")
+    if likelihood.kind == "classes":
+        labels = squeezed(targets, outputs.shape.rank - 1)
+        if labels.shape != outputs.shape[:-1]:
+            raise ValueError("no class numbers")
+    if likelihood.kind == "yes or no" and bool(tf.reduce_any((targets < 0) | (targets > 1))):
+        raise ValueError("no shares of yes")
 
 
-def _softmax_twice(outputs: Any) -> Any:
-    if _softmax_needed(outputs):
-        raise ValueError("logits")
-    return outputs
+def _misread(outputs: Any) -> list[KnownLoss]:
+    """Return what becomes of outputs that the loss takes for what they are not."""
+    outputs = tf.convert_to_tensor(outputs)
+    by_kind = {
+        (likelihood.kind, "logits" in likelihood.description): likelihood
+        for likelihood in usual_likelihoods()
+    }
+    if are_probabilities(outputs.numpy()):
+        twice = [by_kind["classes", True], by_kind["one-hot", True]]
+        return [_of_likelihood(likelihood, "misread", "softmax twice") for likelihood in twice]
+    array = outputs.numpy()
+    found = []
+    if outputs.shape.rank > 1 and outputs.shape[-1] > 1:
+        found += [
+            _as_probabilities(by_kind[kind, True], divide=divide)
+            for kind in ("classes", "one-hot")
+            for divide in (True, False)
+        ]
+    if np.all((array >= 0) & (array <= 1)):
+        found.append(_of_likelihood(by_kind["yes or no", True], "misread", "sigmoid twice"))
+    else:
+        found.append(_of_likelihood(by_kind["yes or no", False], "misread", AS_PROBABILITIES))
+    return found
 
 
-def _logits_as_probabilities(*, divide: bool) -> Callable[[Any], Any]:
-    """Return what Keras makes of logits if told that they are probabilities."""
+AS_PROBABILITIES = "logits as probabilities"
 
-    def to_logits(outputs: Any) -> Any:
-        if not _softmax_needed(outputs):
-            raise ValueError("probabilities")
+
+def _as_probabilities(likelihood: Likelihood, *, divide: bool) -> KnownLoss:
+    """Return what Keras makes of logits of classes if told that they are probabilities.
+
+    It divides by their sum (one-hot rows) or not (class numbers), and cuts off.
+    """
+
+    def logits(outputs: Any) -> Any:
+        outputs = tf.convert_to_tensor(outputs)
         if divide:
             outputs = outputs / tf.reduce_sum(outputs, axis=-1, keepdims=True)
-        return tf.math.log(tf.clip_by_value(outputs, 1e-7, 1 - 1e-7))
+        return tf.math.log(tf.clip_by_value(outputs, TINY, 1 - TINY))
 
-    return to_logits
+    def log_prob(targets: Any, outputs: Any) -> Any:
+        logs = logits(outputs)
+        if likelihood.kind == "one-hot":
+            return tf.reduce_sum(tf.cast(targets, logs.dtype) * logs, axis=-1)
+        return likelihood.log_prob(targets, logs)
 
-
-def _shares(targets: Any) -> Any:
-    """Return the targets if they are shares of ones, between 0 and 1."""
-    if bool(tf.reduce_any((targets < 0) | (targets > 1))):
-        raise ValueError("no shares")
-    return targets
-
-
-def _binary(targets: Any, outputs: Any) -> float:
-    targets, outputs = _aligned(targets, outputs)
-    nll = tf.nn.sigmoid_cross_entropy_with_logits(labels=_shares(targets), logits=outputs)
-    return float(tf.reduce_sum(nll)) / nll.shape[0]
+    misread = Likelihood(likelihood.kind, AS_PROBABILITIES, log_prob)
+    return _of_likelihood(misread, "misread")
 
 
-def _binary_probabilities(targets: Any, outputs: Any) -> float:
-    targets, outputs = _aligned(targets, outputs)
-    if bool(tf.reduce_any((outputs < 0) | (outputs > 1))):
-        raise ValueError("logits")
-    outputs = tf.clip_by_value(outputs, 1e-7, 1 - 1e-7)
-    targets = _shares(targets)
-    nll = -targets * tf.math.log(outputs) - (1 - targets) * tf.math.log(1 - outputs)
-    return float(tf.reduce_sum(nll)) / nll.shape[0]
+def _broadcast() -> KnownLoss:
+    """Return the log_prob of targets of another shape, each beside several predictions."""
+
+    def mean(targets: Any, outputs: Any, _: Any) -> float:
+        logs = outputs.log_prob(tf.cast(targets, outputs.dtype))
+        return -float(tf.reduce_mean(logs))
+
+    return KnownLoss("broadcast", "broadcast", mean, lambda *_: 1.0)
 
 
-def _power(exponent: int) -> Callable[[Any, Any], float]:
-    def loss(targets: Any, outputs: Any) -> float:
-        targets, outputs = _aligned(targets, outputs)
-        return float(tf.reduce_mean(tf.abs(targets - outputs) ** exponent))
-
-    return loss
+def _errors() -> list[KnownLoss]:
+    return [_power(2, "squared error"), _power(1, "absolute error")]
 
 
-KNOWN_LOSSES: tuple[tuple[str, Callable[[Any, Any], float]], ...] = (
-    ("distribution", _log_prob),
-    ("categorical", _categorical(_from_logits)),
-    ("categorical of probabilities", _categorical(_from_probabilities)),
-    ("softmax twice", _categorical(_softmax_twice)),
-    ("logits as probabilities", _categorical(_logits_as_probabilities(divide=True))),
-    ("logits as probabilities", _categorical(_logits_as_probabilities(divide=False))),
-    ("Bernoulli", _binary),
-    ("Bernoulli of probabilities", _binary_probabilities),
-    ("squared error", _power(2)),
-    ("absolute error", _power(1)),
-)
+def _power(exponent: int, name: str) -> KnownLoss:
+    def residuals(targets: Any, outputs: Any) -> Any:
+        outputs = tf.convert_to_tensor(outputs)
+        targets = tf.cast(targets, outputs.dtype)
+        if tf.size(targets) != tf.size(outputs):
+            raise ValueError("another number of targets")
+        return tf.reshape(targets, outputs.shape) - outputs
+
+    def mean(targets: Any, outputs: Any, weights: Any) -> float:
+        errors = tf.abs(residuals(targets, outputs)) ** exponent
+        if weights is not None:
+            errors *= tf.reshape(
+                tf.cast(weights, errors.dtype), [-1] + [1] * (len(errors.shape) - 1)
+            )
+        return float(tf.reduce_mean(errors))
+
+    def predictions(_targets: Any, outputs: Any) -> float:
+        outputs = tf.convert_to_tensor(outputs)
+        return float(int(tf.size(outputs)) / outputs.shape[0])
+
+    return KnownLoss(name, "error", mean, predictions)

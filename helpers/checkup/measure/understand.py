@@ -37,7 +37,7 @@ def _compiled(network: Any) -> Objective:
 
         def step(batch: Batch) -> Any:
             with containers:
-                return network.train_step((batch.inputs, batch.targets))
+                return network.train_step(_element(batch))
 
         text = "Checked: what the network's own train_step differentiates."
         return Objective("step", step, text)
@@ -45,10 +45,16 @@ def _compiled(network: Any) -> Objective:
     def total(batch: Batch) -> Any:
         with containers:
             outputs = network(batch.inputs, training=True)
-            return network.compute_loss(batch.inputs, batch.targets, outputs, None)
+            return network.compute_loss(batch.inputs, batch.targets, outputs, batch.weights)
 
     text = "Checked: what compile and fit minimise, the compiled loss + sum(losses)."
     return Objective("fit", total, text)
+
+
+def _element(batch: Batch) -> tuple[Any, ...]:
+    """Return a batch as ``fit`` hands it to ``train_step``."""
+    pair = (batch.inputs, batch.targets)
+    return pair if batch.weights is None else (*pair, batch.weights)
 
 
 class _fresh_containers:  # noqa: N801 (used as a function)
@@ -95,7 +101,12 @@ def _with_losses(network: Any, loss: Any, *, sure: bool) -> Objective:
 
     def total(batch: Batch) -> Any:
         outputs = network(batch.inputs, training=True)
-        return container(batch.targets, outputs, regularization_losses=network.losses)
+        return container(
+            batch.targets,
+            outputs,
+            sample_weight=batch.weights,
+            regularization_losses=network.losses,
+        )
 
     text = "Checked: the given loss + sum(losses), as fit would add them."
     return Objective("data term", total, text, sure_of_sum=sure)

@@ -1,0 +1,165 @@
+"""What outputs can reach, whatever the weights are, beside the targets that they must reach.
+
+Weights are moved far at random, in pairs of opposite signs, so that an output without a bound goes
+far in both directions. An activation that cuts off shows as a bound that no weights pass.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ...model.likelihood import flatten_heads, squeezed
+from ...model.small_scales import small_scales
+from .case import Case
+from .moved_weights import moved_weights
+from .seen_outputs import SeenOutput, is_continuous, seen_outputs
+
+tfd = tfp.distributions
+Array = npt.NDArray[np.float64]
+SEEDS, SIZES = 3, (30.0, 300.0)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The smallest and largest of some numbers, at two sizes of the weights.
+
+    Attributes
+    ----------
+    low, high
+        At the larger weights.
+    ends_low, ends_high
+        Whether larger weights lead no further: then it is a bound.
+    """
+
+    low: float
+    high: float
+    ends_low: bool
+    ends_high: bool
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What one output can reach, over all rows, columns and weights that were tried.
+
+    Attributes
+    ----------
+    output
+        Which one.
+    mean
+        Of values, or of the probabilities of classes.
+    noise
+        The standard deviation; ``None`` where there is none, or it is a constant.
+    targets
+        The targets, in the shape of the means; for classes rows of 0 and 1.
+    """
+
+    output: SeenOutput
+    mean: Range
+    noise: Range | None
+    targets: Array
+
+
+def reaches(case: Case) -> list[Reach]:
+    """Return what each output can reach, where targets and means are numbers of one shape."""
+    outputs = seen_outputs(case)
+    leaves = [] if case.batch.targets is None else tf.nest.flatten(case.batch.targets)
+    if len(outputs) != len(case.data.heads) or len(leaves) != len(outputs):
+        return []
+    found = [_moments(out, head.name) for out, head in zip(outputs, case.data.heads, strict=True)]
+    if all(moments is None for moments in found):
+        return []
+    names = [head.name for head in case.data.heads]
+    tried = [list(zip(*_tried(case, names, size), strict=True)) for size in SIZES]
+    made = [_reach(output, leaves[i], [t[i] for t in tried]) for i, output in enumerate(outputs)]
+    return [reach for reach in made if reach is not None]
+
+
+def _tried(case: Case, names: list[str], size: float) -> list[list[Any]]:
+    """Return mean and standard deviation of every output, at many weights of a size."""
+    tried = []
+    with small_scales(case.posteriors) as small:
+        for seed in range(SEEDS):
+            for sign in (1.0, -1.0):
+                with moved_weights(case.variables, small, 100 + seed, sign * size):
+                    outputs = _call(case)
+                tried.append([_moments(o, n) for o, n in zip(outputs, names, strict=True)])
+    return tried
+
+
+def _call(case: Case) -> list[SeenOutput]:
+    leaves = flatten_heads(case.network(case.batch.inputs, training=False))
+    return [SeenOutput("", leaf, "", False) for leaf in leaves]
+
+
+def _moments(output: SeenOutput, name: str) -> tuple[Array, Array | None] | None:
+    """Return the mean of an output and the standard deviation of its noise, as far as known."""
+    out = output.outputs
+    if isinstance(out, tfd.Distribution):
+        try:
+            mean = np.asarray(out.mean(), float)
+        except (NotImplementedError, TypeError, ValueError):
+            return None
+        if not is_continuous(out):
+            return mean, None
+        try:
+            noise = np.asarray(out.stddev(), float)
+        except (NotImplementedError, TypeError, ValueError):
+            noise = None
+        return mean, noise
+    array = np.asarray(tf.convert_to_tensor(out), float)
+    if "class" in name and "logits" in name:
+        return np.asarray(tf.nn.softmax(array), float), None
+    if "yes or no" in name and "logits" in name:
+        return np.asarray(tf.sigmoid(array), float), None
+    values = "error" in name or "Gaussian" in name
+    return (array, None) if values or "probabilities" in name else None
+
+
+def _reach(output: SeenOutput, targets: Any, tried: list[Any]) -> Reach | None:
+    """Return the reach of an output from its moments at the weights of each size."""
+    if any(pair is None for moments in tried for pair in moments):
+        return None
+    wanted = _beside(targets, tried[0][0][0].shape)
+    means = _range(*[[mean for mean, _ in moments] for moments in tried])
+    if wanted is None or means is None:
+        return None
+    noises = [[noise for _, noise in moments if noise is not None] for moments in tried]
+    noise = _range(*noises) if all(noises) else None
+    if noise is not None and noise.high - noise.low <= 1e-6 * noise.high:
+        noise = None
+    return Reach(output, means, noise, wanted)
+
+
+def _range(near: list[Array], far: list[Array]) -> Range | None:
+    """Return the range of numbers at two sizes of the weights; ``None`` if there are none."""
+    first, second = (np.concatenate([np.ravel(x) for x in arrays]) for arrays in (near, far))
+    first, second = (array[~np.isnan(array)] for array in (first, second))
+    if not first.size or not second.size:
+        return None
+    low, high = float(second.min()), float(second.max())
+    width = high - low if np.isfinite(high - low) else 1.0
+    ends = [
+        bool(np.isfinite(b) and (abs(b - a) <= 0.5 * abs(a) or abs(b) <= 1e-6 * width))
+        for a, b in ((first.min(), low), (first.max(), high))
+    ]
+    return Range(low, high, *ends)
+
+
+def _beside(targets: Any, shape: tuple[int, ...]) -> Array | None:
+    """Return targets of the shape of the means: values, or classes as rows of 0 and 1."""
+    tensor = tf.convert_to_tensor(targets)
+    if tensor.dtype == tf.string:
+        return None
+    array = np.asarray(tensor, float)
+    if array.shape == shape or array.size == np.prod(shape):
+        return array.reshape(shape)
+    labels = np.asarray(squeezed(tensor, len(shape) - 1))
+    if labels.shape != shape[:-1] or not np.all(labels == np.floor(labels)):
+        return None
+    if labels.min() < 0 or labels.max() >= shape[-1]:
+        return None
+    return np.eye(shape[-1])[labels.astype(int)]

@@ -1,0 +1,47 @@
+"""Outputs of the last layer that the data cannot move, for no row: a ReLU that is dead."""
+
+from typing import Any
+
+import numpy as np
+
+from .case import Case
+from .objective import evaluate
+
+ALL = -1
+
+
+def still_columns(case: Case) -> list[int]:
+    """Return the units of the last layer whose weights have a gradient of exactly 0; [-1] for all.
+
+    Several draws are tried, without the KL. An output that the loss does not use is still as well.
+    """
+    trained = [v for v in case.variables if v.trainable]
+    if not trained or case.batch.targets is None:
+        return []
+    runs = [
+        evaluate(case.objective, case.batch, trained, seed=seed, factor=0.0) for seed in (31, 32)
+    ]
+    sizes = [sum(_size(run.gradients[i]) for run in runs) for i in range(len(trained))]
+    if not any(np.any(size) for size in sizes):
+        return [ALL]
+    last = _last_kernel(case, trained)
+    if last is None:
+        return []
+    units = np.asarray(sizes[last]).reshape(-1, trained[last].shape[-1]).sum(axis=0)
+    return [int(column) for column in np.flatnonzero(units == 0)]
+
+
+def _size(gradient: Any) -> Any:
+    return 0.0 if gradient is None else np.abs(gradient)
+
+
+def _last_kernel(case: Case, trained: list[Any]) -> int | None:
+    """Return the place of the first matrix of the last layer that has one of its own."""
+    place = {id(variable): index for index, variable in enumerate(trained)}
+    for layer, _ in reversed(case.called):
+        if getattr(layer, "layers", None):
+            continue
+        own = [v for v in layer.trainable_variables if id(v) in place and v.shape.rank > 1]
+        if own:
+            return place[id(own[0])]
+    return None
