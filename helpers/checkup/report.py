@@ -9,11 +9,12 @@ import pandas as pd
 
 from .kinds import link_to
 
-Verdict = Literal["wrong", "look", "right"]
+Verdict = Literal["wrong", "unknown", "look", "right"]
 Sureness = Literal["measured", "likely", "possible"]
 
-TITLES = {"wrong": "WRONG", "look": "LOOK", "right": "RIGHT"}
-MARKS = {"wrong": "✗", "look": "!", "right": "✓"}
+ORDER: tuple[Verdict, ...] = ("wrong", "unknown", "look", "right")
+TITLES = {"wrong": "WRONG", "unknown": "NOT CHECKED", "look": "LOOK", "right": "RIGHT"}
+MARKS = {"wrong": "✗", "unknown": "?", "look": "!", "right": "✓"}
 WIDTH = 80
 
 
@@ -26,8 +27,8 @@ class Finding:
     kind
         A stable name, for instance ``"kl-not-scaled"``; the table in ``kinds`` has them all.
     verdict
-        ``"wrong"`` (the number trained on is not what it seems), ``"look"`` (may be intended) or
-        ``"right"``.
+        ``"wrong"`` (the number trained on is not what it seems), ``"unknown"`` (what matters could
+        not be measured), ``"look"`` (may be intended) or ``"right"``.
     message
         What was found, in a sentence or two.
     layer
@@ -68,17 +69,33 @@ class Report:
         In any order.
     understood
         One sentence on what the check-up took as the number that is minimised.
+    checked
+        What matters and was measured, for instance ``"the weight of the KL: first, second"``.
+    unchecked
+        What matters and was not measured, each with the reason.
     """
 
-    def __init__(self, findings: list[Finding], understood: str = "") -> None:
-        order = {"wrong": 0, "look": 1, "right": 2}
-        self.findings = sorted(findings, key=lambda finding: order[finding.verdict])
+    def __init__(
+        self,
+        findings: list[Finding],
+        understood: str = "",
+        checked: list[str] | None = None,
+        unchecked: list[str] | None = None,
+    ) -> None:
+        self.findings = sorted(findings, key=lambda finding: ORDER.index(finding.verdict))
         self.understood = understood
+        self.checked = list(checked or [])
+        self.unchecked = list(unchecked or [])
 
     @property
     def alarms(self) -> list[Finding]:
         """What is wrong."""
         return [finding for finding in self.findings if finding.verdict == "wrong"]
+
+    @property
+    def unknown(self) -> list[Finding]:
+        """What matters and could not be checked, as findings."""
+        return [finding for finding in self.findings if finding.verdict == "unknown"]
 
     @property
     def notes(self) -> list[Finding]:
@@ -92,12 +109,17 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.alarms
+        """Whether all that matters was measured and nothing is wrong.
+
+        What matters are the weight of each KL, the likelihood, and whether targets and outputs
+        belong together. A network of which nothing could be measured is not ok.
+        """
+        measured = bool(self.checked) and not self.unchecked and not self.unknown
+        return measured and not self.alarms
 
     def kinds(self) -> set[str]:
-        """Return the kinds of everything wrong or worth a look."""
-        return {finding.kind for finding in self.alarms + self.notes}
+        """Return the kinds of everything wrong, not checked or worth a look."""
+        return {finding.kind for finding in self.alarms + self.unknown + self.notes}
 
     def table(self) -> pd.DataFrame:
         """Return the findings as a table with one row each.
@@ -117,12 +139,26 @@ class Report:
     def headline(self) -> str:
         """Return the result in one line."""
         counts = f"{_count(self.notes, 'thing')} to look at, {len(self.confirmed)} right"
-        if self.ok:
-            return f"Nothing wrong was found: {counts}."
-        return f"{_count(self.alarms, 'thing')} wrong, {counts}."
+        missing = max(len(self.unchecked), len(self.unknown))
+        if self.alarms:
+            unknown = f", {missing} not checked" if missing else ""
+            return f"{_count(self.alarms, 'thing')} wrong{unknown}, {counts}."
+        if not self.checked:
+            return f"Not checked: nothing that matters could be measured; {counts}."
+        if missing:
+            left = f"{missing} of the things that matter {'was' if missing == 1 else 'were'}"
+            return f"Not checked: {left} not measured; {counts}."
+        return f"Nothing wrong was found: {counts}."
+
+    def _scope(self) -> list[str]:
+        """Return what was measured and what was not, a line each."""
+        lines = [f"Measured: {'; '.join(self.checked)}."] if self.checked else []
+        return [*lines, *(f"Not measured: {text}" for text in self.unchecked)]
 
     def __str__(self) -> str:
         lines = [f"Check-up: {self.headline()}", *_wrapped(self.understood, "")]
+        for line in self._scope():
+            lines += _wrapped(line, "", "  ")
         for finding in self.findings:
             lines += ["", *_as_text(finding)]
         return "\n".join(lines)
@@ -131,7 +167,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         parts = [f"<p><strong>Check-up: {html.escape(self.headline())}</strong>"]
-        parts += [f"<br>{html.escape(self.understood)}</p>", "<ul>"]
+        lines = [self.understood, *self._scope()]
+        parts += [*(f"<br>{html.escape(line)}" for line in lines), "</p>", "<ul>"]
         parts += [f"<li>{_as_html(finding)}</li>" for finding in self.findings]
         return "\n".join([*parts, "</ul>"])
 
@@ -142,7 +179,7 @@ def _count(items: list[Finding], noun: str) -> str:
 
 def _heading(finding: Finding) -> str:
     where = f" [{finding.layer}]" if finding.layer else ""
-    sure = "" if finding.verdict == "right" else f" ({finding.sure})"
+    sure = "" if finding.verdict in ("right", "unknown") else f" ({finding.sure})"
     return f"{MARKS[finding.verdict]} {TITLES[finding.verdict]}: {finding.kind}{where}{sure}"
 
 

@@ -15,6 +15,7 @@ SCALE_NAMES = (
     *("unconstrained_scale", "log_std", "logstd", "log_stddev", "sigma", "scale_raw"),
 )
 MEAN_NAMES = ("mu", "loc", "mean")
+DRAWS = 8  # where a distribution has no formula
 VARIANCE_NAMES = ("log_var", "logvar", "log_variance")
 
 
@@ -59,11 +60,28 @@ class Posterior:
             entropy = tf.reduce_sum(_entropy(distribution))
         gradients = tape.gradient(entropy, self.variables)
         dense = [
-            np.zeros(v.shape) if g is None else tf.convert_to_tensor(g).numpy()
+            np.zeros(v.shape) if g is None else _dense(g)
             for v, g in zip(self.variables, gradients, strict=True)
         ]
         constant = 0.5 * np.log(2 * np.pi * np.e)
         return float(entropy) / self.num_weights - constant, dense
+
+    def moves_mean(self) -> list[Any]:
+        """Return, by variable, which of its numbers the mean of the weights depends on.
+
+        Where the mean is unknown, or is that of draws, every number may move it.
+        """
+        if self.make is None:
+            return [np.zeros(v.shape, bool) for v in self.variables]
+        with tf.GradientTape() as tape:
+            for variable in self.variables:
+                tape.watch(variable)
+            mean = _mean(self.make())
+            # Unequal weights, so that two paths through which a number moves the mean do not cancel.
+            total = tf.reduce_sum(mean * tf.reshape(_unequal(mean), tf.shape(mean)))
+        gradients = tape.gradient(total, self.variables)
+        pairs = zip(self.variables, gradients, strict=True)
+        return [np.zeros(v.shape, bool) if g is None else _dense(g) != 0 for v, g in pairs]
 
     def _assumed_gradients(self) -> tuple[float, list[Any]]:
         slopes = {id(v): slope for v, slope in self.exponents}
@@ -99,6 +117,11 @@ def find_posteriors(layers: Iterable[Any]) -> list[Posterior]:
         else:
             found += _of_attributes(layer) or _of_variables(layer)
     return found
+
+
+def is_floating(variable: Any) -> bool:
+    """Whether it holds floating numbers; the tables of look-up layers, for one, have no dtype."""
+    return bool(getattr(getattr(variable, "dtype", None), "is_floating", False))
 
 
 def unwrap(distribution: Any) -> Any:
@@ -171,7 +194,7 @@ def _constant(value: Any) -> Callable[[], Any]:
 def _variables(layer: Any, distribution: Any = None) -> list[Any]:
     """Return the variables of a layer and of a distribution, each once."""
     variables = [*layer.variables, *getattr(distribution, "variables", ())]
-    return list({id(v): v for v in variables if v.dtype.is_floating}.values())
+    return list({id(v): v for v in variables if is_floating(v)}.values())
 
 
 def _is_point(distribution: Any) -> bool:
@@ -180,9 +203,33 @@ def _is_point(distribution: Any) -> bool:
     return isinstance(distribution, (tfd.Deterministic, tfd.VectorDeterministic))
 
 
+def _dense(gradient: Any) -> Any:
+    return np.asarray(tf.convert_to_tensor(gradient))
+
+
+def _unequal(mean: Any) -> Any:
+    return 1.0 + tf.cast(tf.range(tf.size(mean)) % 7, mean.dtype)
+
+
+def _mean(distribution: Any) -> Any:
+    """Return the mean, or that of a few draws where no formula is known."""
+    try:
+        return distribution.mean()
+    except NotImplementedError:
+        return tf.reduce_mean(distribution.sample(DRAWS), axis=0)
+
+
 def _entropy(distribution: Any) -> Any:
-    """Return the entropy, or log σ plus a constant where no formula is known."""
+    """Return the entropy, or what changes as it does where no formula is known.
+
+    That is log σ, or minus the log density of a few draws.
+    """
     try:
         return distribution.entropy()
     except NotImplementedError:
+        pass
+    try:
         return tf.reduce_sum(tf.math.log(distribution.stddev()))
+    except NotImplementedError:
+        draws = distribution.sample(DRAWS)
+        return -tf.reduce_sum(distribution.log_prob(draws)) / DRAWS
