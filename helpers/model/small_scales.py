@@ -8,7 +8,7 @@ slope that differs between two depths is the weight of nothing.
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from .weight_posteriors import Posterior
 CANDIDATES = (-14.0, -28.0, -9.0, -60.0, -1400.0, 1e-6)
 WANTED = np.log(2e-6)
 SMALLEST = np.log(2e-7)
-MOST_STEPS = 60  # of a factor of 1.5 in σ
 HIGHER = 0.835  # of a negative value: σ ten times as large, where σ falls exponentially with it
 
 
@@ -37,17 +36,32 @@ class SmallScale:
         Mean of log σ over its weights.
     slopes
         Gradient of the entropy by each variable of the posterior, 0 where it moves the mean too.
+    is_tiny
+        Whether σ is tiny. If a floor keeps it from that, ``slopes`` are those of minus the KL, and
+        the factor is right for entries of ``losses`` alone, not for what a data term is in.
     """
 
     posterior: Posterior
     log_scale: float
     slopes: list[Any]
+    is_tiny: bool = True
 
     @property
     def works(self) -> bool:
         """Whether the scales follow variables of their own, and are tiny."""
         follow = any(np.any(slope) for slope in self.slopes)
         return follow and bool(np.isfinite(self.log_scale))
+
+    def by_kl(self) -> "SmallScale":
+        """Return the same with the slopes of minus the KL, where it has a closed form.
+
+        They are those of the entropy up to what of σ is left: exact where σ is small but not tiny.
+        """
+        slopes = self.posterior.kl_gradients()
+        if slopes is None:
+            return self
+        pairs = zip(slopes, self.slopes, strict=True)
+        return replace(self, slopes=[np.where(own != 0, -slope, 0) for slope, own in pairs])
 
     def factor(self, gradients: list[Any]) -> float:
         """Return λ from the objective's gradient by each variable of the posterior."""
@@ -100,34 +114,22 @@ def shrink(posterior: Posterior, *, higher: bool = False) -> SmallScale:
             break
     if best is None:
         _fill(posterior, start, masks, None)
-        return SmallScale(posterior, float("nan"), slopes)
+        return _where_it_stands(posterior, masks)
     if higher:
         best_value = best_value * HIGHER if best_value < 0 else 10 * best_value
     _fill(posterior, start, masks, best_value)
     return _tried(posterior, masks) if higher else best
 
 
-def enlarged(small: SmallScale, scale: float) -> SmallScale:
-    """Make tiny scales larger, step by step, until their mean log σ is that of ``scale``.
-
-    The variables move by what multiplies σ by 1.5 where it is exponential in them, as softplus and
-    exp are far below 0, or by a factor of 1.5 where σ is the variable itself.
-    """
-    for _ in range(MOST_STEPS):
-        if not small.works or small.log_scale >= np.log(scale):
-            break
-        for variable, slope in zip(small.posterior.variables, small.slopes, strict=True):
-            moved = slope != 0
-            value = variable.numpy()
-            direct = moved & (value > 0) & (slope * value > 0.5)
-            step = np.log(1.5) / np.clip(np.abs(slope), 0.5, 1.0)
-            larger = np.where(direct, value * 1.5, value + step)
-            variable.assign(np.where(moved, larger, value).astype(value.dtype))
-        small = SmallScale(small.posterior, *small.posterior.entropy_gradients())
-    return small
+def _where_it_stands(posterior: Posterior, masks: list[Any]) -> SmallScale:
+    """Return the slopes of the KL in closed form, for scales that cannot be made tiny."""
+    slopes = posterior.kl_gradients()
+    if slopes is None:
+        return SmallScale(posterior, float("nan"), [np.zeros(mask.shape) for mask in masks])
+    own = [np.where(mask, -slope, 0) for slope, mask in zip(slopes, masks, strict=True)]
+    return SmallScale(posterior, 0.0, own, is_tiny=False)
 
 
-def _fill(posterior: Posterior, start: list[Any], masks: list[Any], value: float) -> None:
 def _tried(posterior: Posterior, masks: list[Any]) -> SmallScale:
     log_scale, slopes = posterior.entropy_gradients()
     own = [np.where(mask, slope, 0) for slope, mask in zip(slopes, masks, strict=True)]

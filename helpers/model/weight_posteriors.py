@@ -66,6 +66,21 @@ class Posterior:
         constant = 0.5 * np.log(2 * np.pi * np.e)
         return float(entropy) / self.num_weights - constant, dense
 
+    def kl_gradients(self) -> list[Any] | None:
+        """Return the gradient of the KL from the prior by variable, None without a closed form."""
+        if self.make is None or self.prior() is None:
+            return None
+        with tf.GradientTape() as tape:
+            for variable in self.variables:
+                tape.watch(variable)
+            try:
+                kl = tf.reduce_sum(tfd.kl_divergence(self.make(), self.prior()))
+            except (NotImplementedError, ValueError):  # no closed form, or shapes that do not fit
+                return None
+        gradients = tape.gradient(kl, self.variables)
+        pairs = zip(self.variables, gradients, strict=True)
+        return [np.zeros(v.shape) if g is None else _dense(g) for v, g in pairs]
+
     def moves_mean(self) -> list[Any]:
         """Return, by variable, which of its numbers the mean of the weights depends on.
 
@@ -77,7 +92,7 @@ class Posterior:
             for variable in self.variables:
                 tape.watch(variable)
             mean = _mean(self.make())
-            # Unequal weights, so that two paths through which a number moves the mean do not cancel.
+            # Unequal weights, so that two paths from a number to the mean do not cancel.
             total = tf.reduce_sum(mean * tf.reshape(_unequal(mean), tf.shape(mean)))
         gradients = tape.gradient(total, self.variables)
         pairs = zip(self.variables, gradients, strict=True)
@@ -146,20 +161,43 @@ def _of_dense_variational(layer: Any) -> list[Posterior]:
 
 
 def _of_attributes(layer: Any) -> list[Posterior]:
-    """Return the posteriors that a layer holds as distributions: ``kernel_posterior`` etc."""
+    """Return the posteriors that a layer holds as distributions: ``kernel_posterior`` etc.
+
+    A distribution of another name is one if a variable moves it, and the prior if none does.
+    """
+    held = {name: it for name, it in vars(layer).items() if isinstance(it, tfd.Distribution)}
+    own = {name: it for name, it in held.items() if not name.endswith("_affine")}
+    named = {name for name in own if "posterior" in name}
+    fixed = {name for name in own if "prior" in name}
+    fixed |= {
+        n for n in own if n not in named | fixed and not _moves(own[n], _variables(layer, own[n]))
+    }
     found = []
-    for name, value in vars(layer).items():
-        derived = name.endswith("_affine") or "prior" in name
-        if derived or not isinstance(value, tfd.Distribution):
-            continue
+    for name, value in own.items():
         variables = _variables(layer, value)
-        if not variables:
+        if name in fixed or not variables:
             continue
         part = name.removesuffix("_posterior").strip("_")
         prior = getattr(layer, name.replace("posterior", "prior"), None)
-        prior = None if prior is value else prior
+        if prior is value:
+            prior = next((own[n] for n in own if n in fixed and _alike(own[n], value)), None)
         found.append(Posterior(layer, part, _constant(value), _constant(prior), variables))
     return found
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two distributions are over the same weights."""
+    return bool(one.event_shape == other.event_shape and one.batch_shape == other.batch_shape)
+
+
+def _moves(distribution: Any, variables: list[Any]) -> bool:
+    """Whether the density of a distribution depends on any of the variables."""
+    with tf.GradientTape() as tape:
+        for variable in variables:
+            tape.watch(variable)
+        value = tf.stop_gradient(distribution.sample())
+        log_prob = tf.reduce_sum(distribution.log_prob(value))
+    return any(slope is not None for slope in tape.gradient(log_prob, variables))
 
 
 def _of_variables(layer: Any) -> list[Posterior]:

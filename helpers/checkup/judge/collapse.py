@@ -19,7 +19,7 @@ from ..report import Finding, Verdict
 
 COLLAPSED = 2e-3  # nats per weight
 SHRUNK = 1e-3  # of the prior's standard deviation
-STUCK = 1e-2  # of d log σ / dρ, which is about 1 for exp and softplus
+STUCK = 1e-3  # of d log σ / dρ, which is about 1 for exp and softplus
 FEW_STEPS = 100
 MANY_STEPS = 1000
 TOO_LIGHT = {"kl-missing", "kl-stale", "layer-lost", "kl-wrong-sign", "kl-frozen-at-trace"}
@@ -55,7 +55,7 @@ def check_spread(case: Case, findings: list[Finding]) -> list[Finding]:
     pull = pulls(case, [known.posterior for known in shrunk])
     return [
         *_stuck(stuck),
-        *_shrunk(shrunk, pull, case, findings),
+        *_shrunk(shrunk, pull, findings),
         *_collapsed(collapsed, len(every), findings),
     ]
 
@@ -113,12 +113,10 @@ def _stuck(found: list[Known]) -> list[Finding]:
     ]
 
 
-def _shrunk(
-    found: list[Known], pull: dict[int, Pull], case: Case, findings: list[Finding]
-) -> list[Finding]:
+def _shrunk(found: list[Known], pull: dict[int, Pull], findings: list[Finding]) -> list[Finding]:
     on_their_way = [known for known in found if _is_near_start(known, pull)]
     fallen = [known for known in found if known not in on_their_way]
-    return [*_narrow(on_their_way), *_fallen(fallen, case, findings)]
+    return [*_narrow(on_their_way), *_fallen(fallen, findings)]
 
 
 def _is_near_start(known: Known, pull: dict[int, Pull]) -> bool:
@@ -154,7 +152,7 @@ def _narrow(found: list[Known]) -> list[Finding]:
     ]
 
 
-def _fallen(found: list[Known], case: Case, findings: list[Finding]) -> list[Finding]:
+def _fallen(found: list[Known], findings: list[Finding]) -> list[Finding]:
     if not found:
         return []
     value, names = max(known.spread.of_prior for known in found), _names(found)
@@ -162,7 +160,7 @@ def _fallen(found: list[Known], case: Case, findings: list[Finding]) -> list[Fin
         f"The standard deviations have shrunk to {value:.1g} of the prior's: these weights are "
         "point estimates in all but name."
     )
-    if light := _too_light(found, case, findings):
+    if light := _too_light(found, findings):
         text += f" That is what the finding {light} does: nothing, or too little, holds them."
         cure = f"The cure of {light}, then train again."
     else:
@@ -184,7 +182,7 @@ def _fallen(found: list[Known], case: Case, findings: list[Finding]) -> list[Fin
     ]
 
 
-def _too_light(found: list[Known], case: Case, findings: list[Finding]) -> str | None:
+def _too_light(found: list[Known], findings: list[Finding]) -> str | None:
     """Return the kind of a finding by which the KL of these layers weighs too little."""
     for finding in findings:
         if finding.verdict != "wrong" or not _concerns(finding, found):

@@ -29,6 +29,11 @@ def missing(factor: KLFactor, case: Case) -> Finding:
     return _never_added(case) if factor.entries else _no_entry(case)
 
 
+def is_blurred(factor: KLFactor, case: Case) -> bool:
+    """Whether draws leave it open what a KL weighs: by a quarter of it, and of 1/N."""
+    return factor.error > 0.25 * max(abs(factor.value), right_factor(case))
+
+
 def not_called(case: Case) -> Finding:
     """Return the note on a layer that what is minimised never calls."""
     text = "What is minimised never calls this layer, so it has no KL there and is not trained."

@@ -12,7 +12,7 @@ from ..report import Finding
 from .kl_beside_data import beside_data_term
 from .kl_frozen import check_traced
 from .kl_in_losses import judge_entries
-from .kl_missing import is_zero, missing, not_called
+from .kl_missing import is_blurred, is_zero, missing, not_called
 from .kl_warm_up import beside_variable, from_call_to_call, halving
 from .not_a_kl import check_entries, is_no_kl, without_plateau
 from .wrong_shape import CURE as SHAPE_CURE
@@ -64,6 +64,8 @@ def _judge(factor: KLFactor, case: Case) -> Finding:
     """Return what one factor means, in the words of its part and its shape."""
     if factor.changes:
         return from_call_to_call(factor, case)
+    if is_blurred(factor, case):
+        return _blurred(factor, case)
     if not factor.has_plateau:
         return without_plateau(factor)
     found = _of_part(_of_factor(factor, case), factor)
@@ -73,6 +75,24 @@ def _judge(factor: KLFactor, case: Case) -> Finding:
     if found.verdict == "wrong" and factor.entries and differing_shapes(factor.posterior):
         return _of_shape(found)
     return found
+
+
+def _blurred(factor: KLFactor, case: Case) -> Finding:
+    """Return that a weight could not be told, since draws blur it."""
+    low, high = factor.value - factor.error, factor.value + factor.error
+    n = case.setup.num_examples
+    text = (
+        f"The weight of the KL could not be told: it lies between {low * n:.3g} and {high * n:.3g} "
+        "times 1/N. Its entries are drawn, and a floor under the standard deviations keeps the "
+        "draws from standing still."
+    )
+    return Finding(
+        kind="not-checked",
+        verdict="unknown",
+        message=text,
+        sure="possible",
+        cure="Take the closed form (DenseVariational: kl_use_exact=True), at least for the check.",
+    )
 
 
 def _of_factor(factor: KLFactor, case: Case) -> Finding:

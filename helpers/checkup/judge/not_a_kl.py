@@ -20,9 +20,7 @@ def check_entries(case: Case) -> list[Finding]:
 
 def is_no_kl(factor: KLFactor, case: Case) -> bool:
     """Whether an entry that depends on this posterior's scale is no KL."""
-    return any(
-        factor.posterior in entry.posteriors for entry in case.entries if not entry.is_kl
-    )
+    return any(factor.posterior in entry.posteriors for entry in case.entries if not entry.is_kl)
 
 
 def without_plateau(factor: KLFactor) -> Finding:

@@ -18,7 +18,6 @@ from tf_keras.src.engine import base_layer
 
 from ...model.weight_posteriors import unwrap
 from .case import Case
-from .encoder_kl import is_encoder_kl
 from .objective import evaluate
 
 tfd = tfp.distributions
@@ -107,7 +106,7 @@ def _weight(distribution: Any, slopes: list[Any], rows: int) -> float:
                 factor = float((slope * wanted).sum() / (wanted**2).sum())
                 misfit = np.abs(slope - factor * wanted).max()
                 factors.append(factor if misfit < 1e-3 * np.abs(slope).max() else float("nan"))
-    if len(factors) != 2 or not np.isclose(*factors, rtol=1e-2):
+    if len(factors) != 2 or not np.isclose(factors[0], factors[1], rtol=1e-2):
         return float("nan")
     return float(np.mean(factors)) * rows
 
@@ -140,7 +139,7 @@ def _slopes(case: Case, *, constant: bool) -> tuple[list[_Drawn], list[list[Any]
 
 
 def _is_code(item: _Drawn, case: Case) -> bool:
-    """Whether a distribution has a row for each example and is neither of weights nor the output."""
+    """Whether a distribution has a row for each example and is not of weights nor the output."""
     if item.layer is None or id(item.layer) in _weight_layers(case):
         return False
     shape = item.distribution.batch_shape

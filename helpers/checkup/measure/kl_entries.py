@@ -157,15 +157,20 @@ def _depends(slopes: list[Any], one: SmallScale, position: dict[int, int]) -> bo
 
 def _weight(
     runs: Sequence[Evaluation], index: int, one: SmallScale, position: dict[int, int]
-) -> float:
-    """Return by what number an entry multiplies the KL, 0 if nothing but rounding is left of it."""
+) -> tuple[float, float]:
+    """Return by what number an entry multiplies the KL, and what of that means nothing."""
     own = [position[id(variable)] for variable in one.posterior.variables]
-    values = [one.factor([run.entries[index].slopes[i] for i in own]) for run in runs]
-    return float(np.mean(values))
+    exact = one.by_kl()
+    values = np.array([exact.factor([run.entries[index].slopes[i] for i in own]) for run in runs])
+    return float(values.mean()), SURE * float(values.std())
 
 
 def _compare(
-    index: int, weights: list[float], owners: list[int], here: Place, elsewhere: Sequence[Place]
+    index: int,
+    weighted: list[tuple[float, float]],
+    owners: list[int],
+    here: Place,
+    elsewhere: Sequence[Place],
 ) -> dict[str, Any] | None:
     """Return the numbers of a KLEntry, None where a KL is unknown."""
     places = [here, *elsewhere]
@@ -175,13 +180,13 @@ def _compare(
         return None
     values = [float(at.values[:, index].mean()) for at in places]
     kls = [sum(n.value for n in nats) for nats in known]
-    total = sum(weights) / len(weights)
+    total = sum(weight for weight, _ in weighted) / len(weighted)
     if abs(total) * max(abs(kls[0]), 1e-6) <= 1e-6 * abs(values[0]):
         if np.ptp(values) <= 1e-4 * abs(values[0]):  # a constant, no KL of anybody
             return None
         numbers = {"weight": 0.0, "nats": values[0], "kl": kls[0], "rest": values[0] - kls[0]}
         return {**numbers, "error": 0.0, "is_constant": False, "where": here.name}
-    found = [_rest(at.values[:, index], weights, n) for at, n in zip(places, known, strict=True)]
+    found = [_rest(at.values[:, index], weighted, n) for at, n in zip(places, known, strict=True)]
     rests = [rest / total for rest, _ in found]
     errors = [error / abs(total) for _, error in found]
     pairs = list(zip(rests, errors, strict=True))
@@ -205,13 +210,16 @@ def known_nats(at: Place, owners: list[int]) -> list[Nats]:
     return [nats for nats in (at.nats[owner] for owner in owners) if nats is not None]
 
 
-def _rest(values: Array, weights: list[float], nats: list[Nats]) -> tuple[float, float]:
+def _rest(
+    values: Array, weighted: list[tuple[float, float]], nats: list[Nats]
+) -> tuple[float, float]:
     """Return an entry minus the multiples of the KLs, and what of that means nothing."""
-    pairs = list(zip(weights, nats, strict=True))
-    rounding = sum(abs(w) * (ROUNDING * abs(n.value) + 1e-6 * n.num_weights) for w, n in pairs)
-    variance = sum((w * n.error) ** 2 for w, n in pairs)
+    pairs = [(weight, error, n) for (weight, error), n in zip(weighted, nats, strict=True)]
+    unsure = sum(error * abs(n.value) for _, error, n in pairs)
+    unsure += sum(abs(w) * (ROUNDING * abs(n.value) + 1e-6 * n.num_weights) for w, _, n in pairs)
+    variance = sum((w * n.error) ** 2 for w, _, n in pairs)
     if np.ptp(values) > 1e-5 * np.abs(values).max():
-        spreads = sum((w * n.spread) ** 2 for w, n in pairs if np.isfinite(n.spread))
+        spreads = sum((w * n.spread) ** 2 for w, _, n in pairs if np.isfinite(n.spread))
         variance += max(spreads, float(values.var(ddof=1))) / len(values)
-    rest = float(values.mean() - sum(w * n.value for w, n in pairs))
-    return rest, SURE * float(np.sqrt(variance)) + rounding
+    rest = float(values.mean() - sum(w * n.value for w, _, n in pairs))
+    return rest, SURE * float(np.sqrt(variance)) + unsure

@@ -5,6 +5,7 @@ there no data term blurs it. What comes by another way is the rest, blurred by t
 error is that of a mean of several draws.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -75,7 +76,9 @@ class KLFactor:
         if not np.isfinite(self.higher):
             return True
         size = max(abs(self.value), abs(self.higher))
-        return bool(abs(self.higher - self.value) <= PLATEAU * size + self.error + self.error_higher)
+        return bool(
+            abs(self.higher - self.value) <= PLATEAU * size + self.error + self.error_higher
+        )
 
     @property
     def changes(self) -> bool:
@@ -146,9 +149,7 @@ def with_second_depth(factors: list[KLFactor], higher: list[KLFactor]) -> list[K
     """Put beside each factor the one that was measured where the scales are larger."""
     pairs = zip(factors, higher, strict=True)
     return [
-        replace(
-            factor, higher=other.value, error_higher=max(other.error, factor.error)
-        )
+        replace(factor, higher=other.value, error_higher=max(other.error, factor.error))
         for factor, other in pairs
     ]
 
@@ -198,7 +199,7 @@ def _of_calls(runs: list[_Run], index: int) -> bool:
         table = np.array([list(s) for s in shares], float)
         if table.size and np.max(np.ptp(table, axis=0) / np.abs(table).max(axis=0)) > EXACT:
             return True
-    ratios = [b / a for a, b in zip(values, values[1:], strict=False) if a]
+    ratios = [b / a for a, b in itertools.pairwise(values) if a]
     return bool(ratios) and all(abs(ratio - 0.5) < EXACT for ratio in ratios)
 
 
@@ -209,7 +210,9 @@ def _factor(index: int, one: SmallScale, runs: list[_Run], double: _Run | None) 
     rest_error = _error(rest)
     counts = abs(rest.mean()) > rest_error and abs(rest.mean()) > EXACT * abs(through.mean())
     error, value = through_error, float(through.mean() if not by_call else through[0])
-    if counts or not np.any(through):
+    if not one.is_tiny:  # the data term is felt as well: what comes by other ways is not known
+        counts, value = False, value if np.any(through) else float("nan")
+    elif counts or not np.any(through):
         error, value = error + rest_error, value + float(rest.mean())
     if not one.works:
         value = float("nan")

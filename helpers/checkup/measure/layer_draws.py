@@ -74,14 +74,10 @@ def _drawers(posterior: Posterior) -> tuple[Callable[[], Any], Callable[[], Any]
     if draw is None or posterior.make is None:
         return None
     centred = getattr(layer, f"{posterior.part}_posterior_affine", None)
-    if "Flipout" in type(layer).__name__ and hasattr(centred, "sample"):
-        return lambda: draw(centred), lambda: centred.sample()
-    return lambda: draw(layer_distribution(layer, posterior.part)), lambda: _sample(posterior)
-
-
-def layer_distribution(layer: Any, part: str) -> Any:
-    """Return the posterior that the layer hands to the function that draws."""
-    return getattr(layer, f"{part}_posterior")
+    given: Any = getattr(layer, f"{posterior.part}_posterior")
+    if "Flipout" in type(layer).__name__ and centred is not None:
+        given = centred  # its draws have mean 0: the layer adds the mean to the outputs
+    return lambda: draw(given), lambda: given.sample()
 
 
 def _sample(posterior: Posterior) -> Any:

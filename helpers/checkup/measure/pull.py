@@ -45,7 +45,7 @@ class Pull(NamedTuple):
 
 
 def pulls(case: Case, posteriors: list[Posterior]) -> dict[int, Pull]:
-    """Return the pull on each posterior whose factor is known, by its id: the mean of some draws."""
+    """Return the pull on each posterior whose factor is known, by its id: a mean of draws."""
     wanted = {id(posterior) for posterior in posteriors}
     factors = [f for f in case.factors if id(f.posterior) in wanted and np.isfinite(f.value)]
     factors = [f for f in factors if f.posterior.make is not None]

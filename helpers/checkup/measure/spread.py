@@ -1,4 +1,4 @@
-"""How far a posterior is from its prior: in nats, in its spread, and whether the spread can move."""
+"""How far a posterior is from its prior, in nats and in spread, and whether its spread can move."""
 
 from dataclasses import dataclass
 from typing import Any

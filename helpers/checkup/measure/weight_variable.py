@@ -46,8 +46,8 @@ def weight_variables(
 ) -> dict[int, WeightVariable]:
     """Return the variable that each KL's factor changes with, by the id of its posterior.
 
-    Every candidate is given a larger and a smaller value: no function of it that changes at all stays the same
-    at both, be it 0.5·x + 0.25 at 0.5 or min(1, x) above 1.
+    Every candidate is given a larger and a smaller value: no function of it that changes
+    at all stays the same at both, be it 0.5·x + 0.25 at 0.5 or min(1, x) above 1.
     """
     candidates = _scalars(roots)
     if not small or not candidates or any(factor.changes for factor in factors):
@@ -96,9 +96,9 @@ def _differ(now: list[float], other: list[float], errors: list[float]) -> list[i
     """Return the places where a factor is another one."""
     changed = []
     for place, (a, b, error) in enumerate(zip(now, other, errors, strict=True)):
-        if np.isfinite(a) and np.isfinite(b):
-            if abs(a - b) > CHANGED * max(abs(a), abs(b)) + 2 * error + 1e-15:
-                changed.append(place)
+        least = CHANGED * max(abs(a), abs(b)) + 2 * error + 1e-15
+        if np.isfinite(a) and np.isfinite(b) and abs(a - b) > least:
+            changed.append(place)
     return changed
 
 
