@@ -14,7 +14,7 @@ def is_zero(factor: KLFactor, case: Case) -> bool:
     if factor.in_entries and not factor.error:
         return False
     size = abs(factor.value) * case.setup.num_examples
-    return size < 1e-5 or abs(factor.value) <= factor.error
+    return size < 1e-3 or abs(factor.value) <= factor.error
 
 
 def missing(factor: KLFactor, case: Case) -> Finding:

@@ -46,7 +46,7 @@ def weight_variables(
 ) -> dict[int, WeightVariable]:
     """Return the variable that each KL's factor changes with, by the id of its posterior.
 
-    Every candidate is given a larger and a smaller value: no function of it that changes
+    Every candidate is given a larger value and one near 0: no function of it that changes
     at all stays the same at both, be it 0.5·x + 0.25 at 0.5 or min(1, x) above 1.
     """
     candidates = _scalars(roots)
@@ -103,10 +103,11 @@ def _differ(now: list[float], other: list[float], errors: list[float]) -> list[i
 
 
 def _probes(value: Any) -> tuple[Any, Any]:
-    """Return a larger value and a smaller one, of the same type."""
+    """Return a larger value and one close to 0, of the same type."""
     if value.dtype.kind in "iu":
-        return value + 1 + abs(value), value // 2
-    return value + value.dtype.type(0.25) + abs(value), value / 2 - value.dtype.type(0.01)
+        return value + 1 + abs(value), value // 100
+    smaller = value / 100 if value else value - value.dtype.type(0.01)
+    return value + value.dtype.type(0.25) + abs(value), smaller
 
 
 def _scalars(roots: tuple[Any, ...]) -> list[Any]:
