@@ -1,9 +1,10 @@
-"""Check networks on two logical devices: python check_on_devices.py. Prints JSON.
+"""Check networks on two logical devices: python check_on_devices.py. Writes JSON.
 
 In a process of its own: logical devices must be there before TensorFlow starts.
 """
 
 import json
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -44,4 +45,4 @@ def examined(by: float) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"right": examined(70), "unscaled": examined(1)}))
+    sys.stdout.write(json.dumps({"right": examined(70), "unscaled": examined(1)}))

@@ -1092,7 +1092,7 @@ def posterior_of_unknown_names():
 
 @healthy()
 def distribution_kept_in_a_layer():
-    """Posterior and prior in attributes of any name: the one that no variable moves is the prior."""
+    """Attributes of any name: the distribution that no variable moves is the prior."""
 
     class Own(layers.Layer):
         def build(self, shape):
