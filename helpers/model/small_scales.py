@@ -21,6 +21,7 @@ from .weight_posteriors import Posterior
 CANDIDATES = (-14.0, -28.0, -9.0, -60.0, -1400.0, 1e-6)
 WANTED = np.log(2e-6)
 SMALLEST = np.log(2e-7)
+MOST_STEPS = 60  # of a factor of 1.5 in σ
 HIGHER = 0.835  # of a negative value: σ ten times as large, where σ falls exponentially with it
 
 
@@ -49,6 +50,11 @@ class SmallScale:
     @property
     def works(self) -> bool:
         """Whether the scales follow variables of their own, and are tiny."""
+        return self.weighs and self.is_tiny
+
+    @property
+    def weighs(self) -> bool:
+        """Whether the slopes tell a weight, of entries of ``losses`` at least."""
         follow = any(np.any(slope) for slope in self.slopes)
         return follow and bool(np.isfinite(self.log_scale))
 
@@ -119,6 +125,26 @@ def shrink(posterior: Posterior, *, higher: bool = False) -> SmallScale:
         best_value = best_value * HIGHER if best_value < 0 else 10 * best_value
     _fill(posterior, start, masks, best_value)
     return _tried(posterior, masks) if higher else best
+
+
+def enlarged(small: SmallScale, scale: float) -> SmallScale:
+    """Make tiny scales larger, step by step, until their mean log σ is that of ``scale``.
+
+    The variables move by what multiplies σ by 1.5 where it is exponential in them, as softplus and
+    exp are far below 0, or by a factor of 1.5 where σ is the variable itself.
+    """
+    for _ in range(MOST_STEPS):
+        if not small.works or small.log_scale >= np.log(scale):
+            break
+        for variable, slope in zip(small.posterior.variables, small.slopes, strict=True):
+            moved = slope != 0
+            value = read(variable)
+            direct = moved & (value > 0) & (slope * value > 0.5)
+            step = np.log(1.5) / np.clip(np.abs(slope), 0.5, 1.0)
+            larger = np.where(direct, value * 1.5, value + step)
+            variable.assign(np.where(moved, larger, value).astype(value.dtype))
+        small = SmallScale(small.posterior, *small.posterior.entropy_gradients())
+    return small
 
 
 def _where_it_stands(posterior: Posterior, masks: list[Any]) -> SmallScale:

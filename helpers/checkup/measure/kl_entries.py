@@ -136,7 +136,7 @@ def compare_entries(
     position = {id(variable): index for index, variable in enumerate(variables)}
     found = []
     for index, entry in enumerate(runs[0].entries):
-        owners = [one for one in small if one.works and _depends(entry.slopes, one, position)]
+        owners = [one for one in small if one.weighs and _depends(entry.slopes, one, position)]
         if not owners or not entry.of_weights:
             continue
         weights = [_weight(runs, index, one, position) for one in owners]

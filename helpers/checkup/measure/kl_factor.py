@@ -166,7 +166,7 @@ def _of_run(run: Evaluation, small: list[SmallScale]) -> _Run:
     place = {id(variable): index for index, variable in enumerate(small_variables(small))}
     total, through = np.full(len(small), np.nan), np.zeros(len(small))
     for index, one in enumerate(small):
-        if not one.works:
+        if not one.weighs:
             continue
         own = [place[id(variable)] for variable in one.posterior.variables]
         total[index] = one.factor([run.gradients[i] for i in own])
@@ -214,7 +214,7 @@ def _factor(index: int, one: SmallScale, runs: list[_Run], double: _Run | None) 
         counts, value = False, value if np.any(through) else float("nan")
     elif counts or not np.any(through):
         error, value = error + rest_error, value + float(rest.mean())
-    if not one.works:
+    if not one.weighs:
         value = float("nan")
     layer, first = one.posterior.layer, runs[0].watch
     added = [i for i, item in enumerate(first.added) if item.layer is layer]
