@@ -53,13 +53,14 @@ def weight_variables(
     if not small or not candidates or any(factor.changes for factor in factors):
         return {}
     before = [read(variable) for variable in candidates]
+    seeds = SEEDS if any(factor.error for factor in factors) else SEEDS[:1]
     found: dict[int, WeightVariable] = {}
 
     def factors_at(values: list[Any]) -> list[float]:
         try:
             for variable, value in zip(candidates, values, strict=True):
                 variable.assign(value)
-            runs = evaluations_at(objective, batch, small, SEEDS)
+            runs = evaluations_at(objective, batch, small, seeds)
             again = measure_kl_factors(objective, batch, small, runs, once=True)
             return [factor.value for factor in again]
         finally:
