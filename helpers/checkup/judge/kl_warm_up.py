@@ -52,7 +52,7 @@ def beside_variable(finding: Finding, weight: WeightVariable) -> Finding:
 def _end(finding: Finding, weight: WeightVariable) -> str:
     if not np.isfinite(weight.slope) or not finding.expected or weight.slope == 0:
         return ""
-    return f" (the KL weighs 1/N where it holds {finding.expected / weight.slope:.4g})"
+    return f" (the KL weighs 1/N where it holds {finding.expected / weight.slope:.3g})"
 
 
 def from_call_to_call(factor: KLFactor, case: Case) -> Finding:

@@ -81,7 +81,8 @@ def weight_variables(
             for place in _differ(now, other, errors):
                 change = float(probe) - float(before[index])
                 slope = (other[place] - now[place]) / change
-                linear = abs(now[place] - slope * float(before[index])) < 1e-3 * abs(other[place])
+                rest = abs(now[place] - slope * float(before[index]))
+                linear = rest < 1e-2 * abs(other[place]) + errors[place]
                 found.setdefault(
                     id(factors[place].posterior),
                     WeightVariable(
