@@ -1,7 +1,8 @@
 """Networks for the tests of the check-up: correct ones of many shapes, and one for each trap.
 
-Every function returns a `Patient`. `HEALTHY` and `SICK` map their names to what a check-up of them
-must find: the kinds of its alarms, and the kinds of its notes (those of `USUAL` aside).
+Every function returns a `Patient`. `HEALTHY`, `UNMEASURED` and `SICK` map their names to what a
+check-up of them must find: the kinds of its alarms, and the kinds of its notes (those of `USUAL`
+aside).
 """
 
 from collections.abc import Callable
@@ -51,6 +52,7 @@ class Case:
 
 
 HEALTHY: dict[str, Case] = {}
+UNMEASURED: dict[str, Case] = {}
 SICK: dict[str, Case] = {}
 USUAL = {"bias-point-estimate", "twin-layers", "learning-rate-default"}
 
@@ -60,6 +62,16 @@ def healthy(*notes: str):
 
     def register(make):
         HEALTHY[make.__name__] = Case(make, set(), set(notes))
+        return make
+
+    return register
+
+
+def unmeasured(*notes: str):
+    """Register a network with no alarm, of which something that matters cannot be measured."""
+
+    def register(make):
+        UNMEASURED[make.__name__] = Case(make, set(), set(notes))
         return make
 
     return register
@@ -290,12 +302,12 @@ def dense_variational_drawn():
     return Patient(variational(), INPUTS, RESPONSES)
 
 
-@healthy()
+@unmeasured()
 def dense_variational_exact():
     return Patient(variational(kl_use_exact=True), INPUTS, RESPONSES)
 
 
-@healthy("monte-carlo-kl", "trainable-prior")
+@unmeasured("monte-carlo-kl", "trainable-prior")
 def dense_variational_tutorial():
     return Patient(variational(tutorial_prior), INPUTS, RESPONSES)
 
@@ -462,12 +474,12 @@ def own_train_step():
     return Patient(network, INPUTS, LABELS)
 
 
-@healthy("kl-in-nats")
+@unmeasured("kl-in-nats")
 def not_compiled():
     return Patient(classifier(by=1), INPUTS, LABELS)
 
 
-@healthy()
+@unmeasured()
 def not_compiled_but_scaled():
     return Patient(classifier(), INPUTS, LABELS)
 
@@ -849,7 +861,7 @@ def autoencoder_with_summed_kl():
     return autoencoder(add_loss=layer)
 
 
-@healthy()
+@unmeasured()
 def two_outputs():
     inputs = layers.Input((FEATURES,))
     hidden = bayesian(8, "first", activation="relu")(inputs)
@@ -1024,3 +1036,74 @@ def optimizer_by_name():
     network.compile("adam", CROSS_ENTROPY)
     assert callable(another)  # it only stands in the same file
     return Patient(network, INPUTS, LABELS)
+
+
+@sick("kl-not-scaled", layer="first", value=1.0)
+def words_looked_up():
+    """Look-up layers hold tables, which are no variables of numbers."""
+    words = np.where(INPUTS[:, :1] > 0, "a", "b")
+    look = layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")
+    inputs = layers.Input((1,), dtype=tf.string)
+    network = tf_keras.Model(inputs, bayesian(CLASSES, "first", by=1)(look(inputs)))
+    return Patient(compiled(network), words, LABELS)
+
+
+@healthy()
+def whole_numbers_looked_up():
+    numbers = np.where(INPUTS[:, :1] > 0, 3, 5)
+    look = layers.IntegerLookup(vocabulary=[3, 5], output_mode="one_hot")
+    inputs = layers.Input((1,), dtype=tf.int64)
+    network = tf_keras.Model(inputs, bayesian(CLASSES, "first")(look(inputs)))
+    return Patient(compiled(network), numbers, LABELS)
+
+
+@healthy()
+def text_vectorised():
+    texts = np.where(INPUTS[:, :1] > 0, "a b", "b")
+    look = layers.TextVectorization(vocabulary=["a", "b"], output_mode="multi_hot")
+    inputs = layers.Input((1,), dtype=tf.string)
+    network = tf_keras.Model(inputs, bayesian(CLASSES, "first")(look(inputs)))
+    return Patient(compiled(network), texts, LABELS)
+
+
+@unmeasured()
+def nothing_bayesian():
+    return Patient(compiled(tf_keras.Sequential([layers.Dense(CLASSES)])), INPUTS, LABELS)
+
+
+@unmeasured("regularisers-mixed-in")
+def posterior_of_unknown_names():
+    """A layer whose posterior the check-up cannot find beside one that it knows."""
+
+    class Own(layers.Layer):
+        def build(self, shape):
+            size = (shape[-1], 5)
+            self.a = self.add_weight("a", size, initializer="random_normal")
+            self.b = self.add_weight("b", size, initializer="random_normal")
+
+        def call(self, inputs):
+            q = tfd.Normal(self.a, tf.nn.softplus(self.b))
+            self.add_loss(tf.reduce_sum(tfd.kl_divergence(q, tfd.Normal(0.0, 1.0))) / N)
+            return inputs @ q.sample()
+
+    network = tf_keras.Sequential([Own(), bayesian(CLASSES, "second")])
+    return Patient(compiled(network), INPUTS, LABELS)
+
+
+@healthy()
+def distribution_kept_in_a_layer():
+    """Attributes of any name: the distribution that no variable moves is the prior."""
+
+    class Own(layers.Layer):
+        def build(self, shape):
+            size = (shape[-1], CLASSES)
+            loc = self.add_weight("loc", size, initializer="random_normal")
+            scale = tfp.util.TransformedVariable(tf.fill(size, 0.05), tfp.bijectors.Softplus())
+            self.q = tfd.Independent(tfd.Normal(loc, scale), 2)
+            self.p = tfd.Independent(tfd.Normal(tf.zeros(size), 1.0), 2)
+
+        def call(self, inputs):
+            self.add_loss(tfd.kl_divergence(self.q, self.p) / N)
+            return inputs @ self.q.sample()
+
+    return Patient(compiled(tf_keras.Sequential([Own()])), INPUTS, LABELS)

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from chapter_text import ROOT
-from checkup_zoo import HEALTHY, INPUTS, LABELS, SICK, USUAL, N, classifier, compiled
+from checkup_zoo import (
+    HEALTHY,
+    INPUTS,
+    LABELS,
+    SICK,
+    UNMEASURED,
+    USUAL,
+    N,
+    classifier,
+    compiled,
+)
 from fixtures.tiny_book import TinyBook
 
 from helpers.checkup import Finding, Report, checkup
@@ -39,6 +49,16 @@ def test_healthy_network_raises_no_alarm(name):
     _, report = examine(HEALTHY[name])
     assert report.ok, str(report)
     assert report.kinds() - USUAL == HEALTHY[name].notes, str(report)
+
+
+@pytest.mark.parametrize("name", UNMEASURED)
+def test_what_was_not_measured_is_not_ok(name):
+    _, report = examine(UNMEASURED[name])
+    assert not report.alarms, str(report)
+    assert not report.ok
+    assert report.unchecked
+    assert report.headline().startswith("Not checked")
+    assert report.kinds() - USUAL == UNMEASURED[name].notes, str(report)
 
 
 @pytest.mark.parametrize("name", SICK)
@@ -137,6 +157,28 @@ def test_report_is_sorted_and_counts():
     assert report.kinds() == {"kl-missing", "twin-layers"}
     assert list(report.table()["kind"]) == ["kl-missing", "twin-layers", "kl-weight"]
     assert "1 thing wrong, 1 thing to look at, 1 right" in report.headline()
+
+
+FINE = Finding(kind="kl-weight", verdict="right", message="Fine.")
+BLUR = Finding(kind="not-checked", verdict="unknown", message="Blurred.")
+
+
+@pytest.mark.parametrize(
+    ("report", "ok", "words"),
+    [
+        (Report([FINE], checked=["the weight"]), True, "Nothing wrong was found"),
+        (Report([FINE]), False, "Not checked: nothing that matters"),
+        (Report([]), False, "Not checked: nothing that matters"),
+        (Report([FINE], checked=["a"], unchecked=["b: why"]), False, "Not checked: 1 of"),
+        (Report([FINE, BLUR], checked=["a"]), False, "Not checked: 1 of"),
+        (Report([BLUR]), False, "Not checked"),
+    ],
+)
+def test_ok_needs_what_matters_measured(report, ok, words):
+    assert report.ok is ok
+    assert report.headline().startswith(words)
+    assert all(text in str(report) for text in [*report.checked, *report.unchecked])
+    assert all(text in report._repr_html_() for text in [*report.checked, *report.unchecked])
 
 
 def test_report_fits_a_terminal_and_a_notebook():

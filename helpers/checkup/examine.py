@@ -7,9 +7,13 @@ from .judge.activation_kl import check_activation_kls
 from .judge.averaged_likelihood import check_averaged
 from .judge.bounded_outputs import check_reach, check_still
 from .judge.collapse import check_spread
+from .judge.coverage import coverage
 from .judge.drawn_kl import check_monte_carlo
 from .judge.drawn_metrics import check_metrics
+from .judge.drawn_weights import check_draws
 from .judge.failures import not_checked
+from .judge.forecast import with_forecast
+from .judge.free_codes import check_codes
 from .judge.frozen_layers import check_frozen
 from .judge.input_values import check_values
 from .judge.kl_of_weights import check_shapes_and_weights
@@ -22,7 +26,7 @@ from .judge.scale_gradients import check_scale_gradients
 from .judge.trainable_priors import check_trainable_priors
 from .judge.twin_layers import check_twins
 from .measure.case import Case, TrainingSetup, measure_case
-from .report import Finding
+from .report import Finding, Report
 
 Check = Callable[[Case], list[Finding]]
 
@@ -36,20 +40,21 @@ CHECKS: tuple[Check, ...] = (
     check_values,
     check_trainable_priors,
     check_scale_gradients,
-    check_spread,
+    check_draws,
     check_twins,
     check_biases,
     check_monte_carlo,
     check_regularisers,
     check_frozen,
     check_activation_kls,
+    check_codes,
     check_learning_rate,
     check_steps,
 )
 
 
-def examine(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> list[Finding]:
-    """Return the findings of all checks.
+def examine(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> Report:
+    """Return the findings of all checks, and what of all that matters was measured.
 
     Parameters
     ----------
@@ -58,19 +63,30 @@ def examine(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> list[Finding
     called
         The layers that one evaluation of the objective called, with their outputs.
     """
+    understood = setup.objective.understood
     try:
         case = measure_case(setup, called)
+        matters = coverage(case)
     except Exception as error:  # noqa: BLE001 (a network of a kind that is unknown to us)
-        return [not_checked("the network", error)]
+        found = not_checked("the network", error)
+        return Report([found], understood, unchecked=[found.message])
     findings: list[Finding] = []
     for check in CHECKS:
-        findings += _safely(check, case)
-    return findings
+        findings += _safely(check.__name__, lambda check=check: check(case))  # type: ignore[misc]
+    # A spread has causes among what was found before, and what a KL will do has others.
+    findings += _safely("check_spread", lambda: check_spread(case, list(findings)))
+    told = _safely("forecast", lambda: with_forecast(case, findings))
+    return Report(
+        told if len(told) >= len(findings) else findings + told,
+        understood,
+        checked=[matter.what for matter in matters if not matter.reason],
+        unchecked=[f"{matter.what}: {matter.reason}." for matter in matters if matter.reason],
+    )
 
 
-def _safely(check: Check, case: Case) -> list[Finding]:
+def _safely(name: str, check: Callable[[], list[Finding]]) -> list[Finding]:
     """Run one check; if it cannot cope with the network, say so instead of failing."""
     try:
-        return check(case)
+        return check()
     except Exception as error:  # noqa: BLE001 (the other checks are worth having)
-        return [not_checked(check.__name__.removeprefix("check_").replace("_", " "), error)]
+        return [not_checked(name.removeprefix("check_").replace("_", " "), error)]

@@ -69,11 +69,23 @@ class Report:
         In any order.
     understood
         One sentence on what the check-up took as the number that is minimised.
+    checked
+        What matters and was measured, for instance ``"the weight of the KL: first, second"``.
+    unchecked
+        What matters and was not measured, each with the reason.
     """
 
-    def __init__(self, findings: list[Finding], understood: str = "") -> None:
+    def __init__(
+        self,
+        findings: list[Finding],
+        understood: str = "",
+        checked: list[str] | None = None,
+        unchecked: list[str] | None = None,
+    ) -> None:
         self.findings = sorted(findings, key=lambda finding: ORDER.index(finding.verdict))
         self.understood = understood
+        self.checked = list(checked or [])
+        self.unchecked = list(unchecked or [])
 
     @property
     def alarms(self) -> list[Finding]:
@@ -97,8 +109,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.alarms and not self.unknown
+        """Whether all that matters was measured and nothing is wrong.
+
+        What matters are the weight of each KL, the likelihood, and whether targets and outputs
+        belong together. A network of which nothing could be measured is not ok.
+        """
+        measured = bool(self.checked) and not self.unchecked and not self.unknown
+        return measured and not self.alarms
 
     def kinds(self) -> set[str]:
         """Return the kinds of everything wrong, not checked or worth a look."""
@@ -122,14 +139,26 @@ class Report:
     def headline(self) -> str:
         """Return the result in one line."""
         counts = f"{_count(self.notes, 'thing')} to look at, {len(self.confirmed)} right"
-        if self.ok:
-            return f"Nothing wrong was found: {counts}."
-        if not self.alarms:
-            return f"Not checked: {_count(self.unknown, 'thing')} that matters; {counts}."
-        return f"{_count(self.alarms, 'thing')} wrong, {counts}."
+        missing = max(len(self.unchecked), len(self.unknown))
+        if self.alarms:
+            unknown = f", {missing} not checked" if missing else ""
+            return f"{_count(self.alarms, 'thing')} wrong{unknown}, {counts}."
+        if not self.checked:
+            return f"Not checked: nothing that matters could be measured; {counts}."
+        if missing:
+            left = f"{missing} of the things that matter {'was' if missing == 1 else 'were'}"
+            return f"Not checked: {left} not measured; {counts}."
+        return f"Nothing wrong was found: {counts}."
+
+    def _scope(self) -> list[str]:
+        """Return what was measured and what was not, a line each."""
+        lines = [f"Measured: {'; '.join(self.checked)}."] if self.checked else []
+        return [*lines, *(f"Not measured: {text}" for text in self.unchecked)]
 
     def __str__(self) -> str:
         lines = [f"Check-up: {self.headline()}", *_wrapped(self.understood, "")]
+        for line in self._scope():
+            lines += _wrapped(line, "", "  ")
         for finding in self.findings:
             lines += ["", *_as_text(finding)]
         return "\n".join(lines)
@@ -138,7 +167,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         parts = [f"<p><strong>Check-up: {html.escape(self.headline())}</strong>"]
-        parts += [f"<br>{html.escape(self.understood)}</p>", "<ul>"]
+        lines = [self.understood, *self._scope()]
+        parts += [*(f"<br>{html.escape(line)}" for line in lines), "</p>", "<ul>"]
         parts += [f"<li>{_as_html(finding)}</li>" for finding in self.findings]
         return "\n".join([*parts, "</ul>"])
 

@@ -55,8 +55,8 @@ def checkup(
     Returns
     -------
     Report
-        ``report.ok`` is True if nothing is wrong. It prints in a terminal and in a notebook, and
-        ``report.table()`` is a table.
+        ``report.ok`` is True if all that matters was measured and nothing is wrong. It prints in a
+        terminal and in a notebook, and ``report.table()`` is a table.
 
     Raises
     ------
@@ -123,4 +123,4 @@ def _examined(
         num_inputs=data.num_rows,
         not_finite=data.not_finite,
     )
-    return Report(examine(setup, called), objective.understood)
+    return examine(setup, called)

@@ -77,6 +77,14 @@ def snapshot(variables: Iterable[tf.Variable]) -> Undo:
     return put_back
 
 
+def read(variable: Any) -> Any:
+    """Return the present value of a variable as an array, one that is kept on several devices too.
+
+    Under ``MirroredStrategy`` a variable is a set of copies, which is no number by itself.
+    """
+    return np.asarray(tf.convert_to_tensor(variable.read_value()))
+
+
 def _variables(found: list[Any]) -> Undo:
     variables = [x for x in found if isinstance(x, tf.Variable)]
     if (generator := stateful_random_ops.global_generator) is not None:

@@ -35,6 +35,8 @@ class Watch:
         Multiplies every tensor that a layer adds to ``losses``.
     called
         The layers in the order of their calls, with what they returned.
+    inputs
+        The same layers, with the arguments that they were given, by place and by name.
     added
         What they put into ``losses``.
     targets
@@ -48,6 +50,7 @@ class Watch:
     tape: tf.GradientTape
     factor: float = 1.0
     called: list[tuple[Any, Any]] = field(default_factory=list)
+    inputs: list[tuple[Any, tuple[Any, dict[str, Any]]]] = field(default_factory=list)
     added: list[Added] = field(default_factory=list)
     targets: list[Any] = field(default_factory=list)
     updated: bool = False
@@ -101,6 +104,7 @@ def _noting_calls(watch: Watch, original: Any) -> Any:
         place = len(watch.called)
         if not symbolic:
             watch.called.append((self, None))
+            watch.inputs.append((self, (args, kwargs)))
         outputs = original(self, *args, **kwargs)
         if not symbolic:
             watch.called[place] = (self, outputs)

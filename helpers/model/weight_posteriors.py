@@ -15,6 +15,7 @@ SCALE_NAMES = (
     *("unconstrained_scale", "log_std", "logstd", "log_stddev", "sigma", "scale_raw"),
 )
 MEAN_NAMES = ("mu", "loc", "mean")
+DRAWS = 8  # where a distribution has no formula
 VARIANCE_NAMES = ("log_var", "logvar", "log_variance")
 
 
@@ -59,11 +60,43 @@ class Posterior:
             entropy = tf.reduce_sum(_entropy(distribution))
         gradients = tape.gradient(entropy, self.variables)
         dense = [
-            np.zeros(v.shape) if g is None else tf.convert_to_tensor(g).numpy()
+            np.zeros(v.shape) if g is None else _dense(g)
             for v, g in zip(self.variables, gradients, strict=True)
         ]
         constant = 0.5 * np.log(2 * np.pi * np.e)
         return float(entropy) / self.num_weights - constant, dense
+
+    def kl_gradients(self) -> list[Any] | None:
+        """Return the gradient of the KL from the prior by variable, None without a closed form."""
+        if self.make is None or self.prior() is None:
+            return None
+        with tf.GradientTape() as tape:
+            for variable in self.variables:
+                tape.watch(variable)
+            try:
+                kl = tf.reduce_sum(tfd.kl_divergence(self.make(), self.prior()))
+            except (NotImplementedError, ValueError):  # no closed form, or shapes that do not fit
+                return None
+        gradients = tape.gradient(kl, self.variables)
+        pairs = zip(self.variables, gradients, strict=True)
+        return [np.zeros(v.shape) if g is None else _dense(g) for v, g in pairs]
+
+    def moves_mean(self) -> list[Any]:
+        """Return, by variable, which of its numbers the mean of the weights depends on.
+
+        Where the mean is unknown, or is that of draws, every number may move it.
+        """
+        if self.make is None:
+            return [np.zeros(v.shape, bool) for v in self.variables]
+        with tf.GradientTape() as tape:
+            for variable in self.variables:
+                tape.watch(variable)
+            mean = _mean(self.make())
+            # Unequal weights, so that two paths from a number to the mean do not cancel.
+            total = tf.reduce_sum(mean * tf.reshape(_unequal(mean), tf.shape(mean)))
+        gradients = tape.gradient(total, self.variables)
+        pairs = zip(self.variables, gradients, strict=True)
+        return [np.zeros(v.shape, bool) if g is None else _dense(g) != 0 for v, g in pairs]
 
     def _assumed_gradients(self) -> tuple[float, list[Any]]:
         slopes = {id(v): slope for v, slope in self.exponents}
@@ -101,6 +134,11 @@ def find_posteriors(layers: Iterable[Any]) -> list[Posterior]:
     return found
 
 
+def is_floating(variable: Any) -> bool:
+    """Whether it holds floating numbers; the tables of look-up layers, for one, have no dtype."""
+    return bool(getattr(getattr(variable, "dtype", None), "is_floating", False))
+
+
 def unwrap(distribution: Any) -> Any:
     """Return the distribution inside the wrapper that a DistributionLambda puts around it."""
     return getattr(distribution, "tensor_distribution", distribution)
@@ -123,20 +161,43 @@ def _of_dense_variational(layer: Any) -> list[Posterior]:
 
 
 def _of_attributes(layer: Any) -> list[Posterior]:
-    """Return the posteriors that a layer holds as distributions: ``kernel_posterior`` etc."""
+    """Return the posteriors that a layer holds as distributions: ``kernel_posterior`` etc.
+
+    A distribution of another name is one if a variable moves it, and the prior if none does.
+    """
+    held = {name: it for name, it in vars(layer).items() if isinstance(it, tfd.Distribution)}
+    own = {name: it for name, it in held.items() if not name.endswith("_affine")}
+    named = {name for name in own if "posterior" in name}
+    fixed = {name for name in own if "prior" in name}
+    fixed |= {
+        n for n in own if n not in named | fixed and not _moves(own[n], _variables(layer, own[n]))
+    }
     found = []
-    for name, value in vars(layer).items():
-        derived = name.endswith("_affine") or "prior" in name
-        if derived or not isinstance(value, tfd.Distribution):
-            continue
+    for name, value in own.items():
         variables = _variables(layer, value)
-        if not variables:
+        if name in fixed or not variables:
             continue
         part = name.removesuffix("_posterior").strip("_")
         prior = getattr(layer, name.replace("posterior", "prior"), None)
-        prior = None if prior is value else prior
+        if prior is value:
+            prior = next((own[n] for n in own if n in fixed and _alike(own[n], value)), None)
         found.append(Posterior(layer, part, _constant(value), _constant(prior), variables))
     return found
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two distributions are over the same weights."""
+    return bool(one.event_shape == other.event_shape and one.batch_shape == other.batch_shape)
+
+
+def _moves(distribution: Any, variables: list[Any]) -> bool:
+    """Whether the density of a distribution depends on any of the variables."""
+    with tf.GradientTape() as tape:
+        for variable in variables:
+            tape.watch(variable)
+        value = tf.stop_gradient(distribution.sample())
+        log_prob = tf.reduce_sum(distribution.log_prob(value))
+    return any(slope is not None for slope in tape.gradient(log_prob, variables))
 
 
 def _of_variables(layer: Any) -> list[Posterior]:
@@ -171,7 +232,7 @@ def _constant(value: Any) -> Callable[[], Any]:
 def _variables(layer: Any, distribution: Any = None) -> list[Any]:
     """Return the variables of a layer and of a distribution, each once."""
     variables = [*layer.variables, *getattr(distribution, "variables", ())]
-    return list({id(v): v for v in variables if v.dtype.is_floating}.values())
+    return list({id(v): v for v in variables if is_floating(v)}.values())
 
 
 def _is_point(distribution: Any) -> bool:
@@ -180,9 +241,33 @@ def _is_point(distribution: Any) -> bool:
     return isinstance(distribution, (tfd.Deterministic, tfd.VectorDeterministic))
 
 
+def _dense(gradient: Any) -> Any:
+    return np.asarray(tf.convert_to_tensor(gradient))
+
+
+def _unequal(mean: Any) -> Any:
+    return 1.0 + tf.cast(tf.range(tf.size(mean)) % 7, mean.dtype)
+
+
+def _mean(distribution: Any) -> Any:
+    """Return the mean, or that of a few draws where no formula is known."""
+    try:
+        return distribution.mean()
+    except NotImplementedError:
+        return tf.reduce_mean(distribution.sample(DRAWS), axis=0)
+
+
 def _entropy(distribution: Any) -> Any:
-    """Return the entropy, or log σ plus a constant where no formula is known."""
+    """Return the entropy, or what changes as it does where no formula is known.
+
+    That is log σ, or minus the log density of a few draws.
+    """
     try:
         return distribution.entropy()
     except NotImplementedError:
+        pass
+    try:
         return tf.reduce_sum(tf.math.log(distribution.stddev()))
+    except NotImplementedError:
+        draws = distribution.sample(DRAWS)
+        return -tf.reduce_sum(distribution.log_prob(draws)) / DRAWS

@@ -1,15 +1,25 @@
 """What the KL of activations weighs: one per example, so it is never divided by N."""
 
+import numpy as np
+
 from ..measure.case import Case
 from ..measure.encoder_kl import EncoderKL, encoder_kls
+from ..measure.held_codes import latent_codes
 from ..report import Finding
 
 TOLERANCE = 0.3  # of a ratio that is estimated from draws
 
 
 def check_activation_kls(case: Case) -> list[Finding]:
-    """Return what each regulariser of TFP's adds, beside the mean KL per example."""
-    return [_judge(case, kl) for kl in encoder_kls(case)]
+    """Return what each regulariser of TFP's, or the reader, adds beside the mean KL per example."""
+    measured = encoder_kls(case)
+    names = {name for kl in measured for name in (kl.name, *kl.of)}
+    by_hand = [
+        EncoderKL(name=code.name, ratio=code.weight, entries=1, of=())
+        for code in latent_codes(case)
+        if np.isfinite(code.weight) and code.name not in names
+    ]
+    return [_judge(case, kl) for kl in [*measured, *by_hand]]
 
 
 def _judge(case: Case, kl: EncoderKL) -> Finding:

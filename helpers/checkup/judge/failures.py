@@ -25,9 +25,9 @@ def cannot_run(error: Exception) -> Finding:
 
 
 def not_checked(what: str, error: Exception) -> Finding:
-    """Return the note that a check could not cope with this network."""
+    """Return the finding that a check could not cope with this network."""
     text = f"This could not be checked: {what} ({type(error).__name__}: {str(error)[:200]})."
-    return Finding(kind="not-checked", verdict="look", message=text, sure="possible")
+    return Finding(kind="not-checked", verdict="unknown", message=text, sure="possible")
 
 
 def _plain(text: str) -> str:

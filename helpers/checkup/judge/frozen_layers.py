@@ -4,12 +4,17 @@ from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
 from ..measure.scale_variables import scale_variables
 from ..report import Finding
+from .kl_missing import is_zero
 
 
 def check_frozen(case: Case) -> list[Finding]:
     """Return a note on layers that are not trained and still pay for their KL."""
     trained = {id(v) for v in getattr(case.network, "trainable_variables", ())}
-    names = [f.posterior.name for f in case.factors if _pays_untrained(f, trained)]
+    names = [
+        f.posterior.name
+        for f in case.factors
+        if not is_zero(f, case) and _pays_untrained(f, trained)
+    ]
     if not names:
         return []
     text = (

@@ -5,6 +5,7 @@ from ..measure.kl_factor import KLFactor
 from ..report import Finding
 from .kl_ratio import counted_often, judge_ratio
 from .kl_right import right, right_factor
+from .kl_warm_up import halving
 
 
 def beside_data_term(factor: KLFactor, case: Case) -> Finding:
@@ -68,6 +69,9 @@ def _for_unknown_batch(batch: float, factor: KLFactor, case: Case) -> Finding:
             "is the whole data set."
         )
         return _possibly_right(text, factor)
+    halves = halving(factor, case) if abs(batch - round(batch)) > 1e-3 * batch else None
+    if halves is not None:
+        return halves
     if 1.9 < batch < 0.7 * n and not full:
         text = (
             f"The data term is a sum over the batch and the KL has weight 1/{n / batch:,.4g}: "

@@ -7,21 +7,44 @@ from .kl_right import right_factor
 
 
 def is_zero(factor: KLFactor, case: Case) -> bool:
-    """Whether a KL has no weight, rounding errors and the spread over draws aside."""
+    """Whether a KL has no weight, rounding errors and the spread over draws aside.
+
+    A weight that comes through ``losses`` alone is known exactly, however small it is.
+    """
+    if factor.in_entries and not factor.error:
+        return False
     size = abs(factor.value) * case.setup.num_examples
-    return size < 1e-5 or (size < 0.02 and abs(factor.value) < 3 * factor.error)
+    return size < 1e-3 or abs(factor.value) <= factor.error
 
 
 def missing(factor: KLFactor, case: Case) -> Finding:
     """Return why a KL has no weight."""
     if not _is_known(factor, case):
         return _lost(case)
-    none_felt = not any(abs(f.value) > 3 * f.error + 1e-9 for f in case.factors)
+    none_felt = all(is_zero(f, case) for f in case.factors)
     if factor.is_unfelt and case.lags:
         return _read_before(case)
     if factor.is_unfelt and none_felt and case.data.holds_constant:
         return _computed_once(case)
     return _never_added(case) if factor.entries else _no_entry(case)
+
+
+def is_blurred(factor: KLFactor, case: Case) -> bool:
+    """Whether draws leave it open what a KL weighs: by a quarter of it, and of 1/N."""
+    return factor.error > 0.25 * max(abs(factor.value), right_factor(case))
+
+
+def not_called(case: Case) -> Finding:
+    """Return the note on a layer that what is minimised never calls."""
+    text = "What is minimised never calls this layer, so it has no KL there and is not trained."
+    return Finding(
+        kind="kl-missing",
+        verdict="look",
+        message=text,
+        value=0.0,
+        expected=right_factor(case),
+        cure="If the network needs it, call it; else take it out.",
+    )
 
 
 def _is_known(factor: KLFactor, case: Case) -> bool:

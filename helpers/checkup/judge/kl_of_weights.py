@@ -12,8 +12,9 @@ from ..report import Finding
 from .kl_beside_data import beside_data_term
 from .kl_frozen import check_traced
 from .kl_in_losses import judge_entries
-from .kl_missing import is_zero, missing
-from .kl_warm_up import beside_warm_up
+from .kl_missing import is_blurred, is_zero, missing, not_called
+from .kl_warm_up import beside_variable, from_call_to_call, halving
+from .not_a_kl import check_entries, is_no_kl, without_plateau
 from .wrong_shape import CURE as SHAPE_CURE
 from .wrong_shape import check_shapes
 
@@ -24,10 +25,9 @@ def check_shapes_and_weights(case: Case) -> list[Finding]:
     """Return what is to be said of each KL: its shape first, then its factor."""
     before = [*check_shapes(case), *check_traced(case)]
     judged = {finding.layer for finding in before}
-    found = _grouped([f for f in case.factors if f.posterior.name not in judged], case)
-    if case.scalar is not None:
-        found = [beside_warm_up(finding, case.scalar) for finding in found]
-    return before + found
+    left = [f for f in case.factors if f.posterior.name not in judged]
+    left = [factor for factor in left if not is_no_kl(factor, case)]
+    return [*before, *check_entries(case), *_grouped(left, case)]
 
 
 def _grouped(factors: list[KLFactor], case: Case) -> list[Finding]:
@@ -62,10 +62,37 @@ def _without_scale(factor: KLFactor, case: Case) -> bool:
 
 def _judge(factor: KLFactor, case: Case) -> Finding:
     """Return what one factor means, in the words of its part and its shape."""
+    if factor.changes:
+        return from_call_to_call(factor, case)
+    if is_blurred(factor, case):
+        return _blurred(factor, case)
+    if not factor.has_plateau:
+        return without_plateau(factor)
     found = _of_part(_of_factor(factor, case), factor)
+    weight = case.variables_of_weight.get(id(factor.posterior))
+    if weight is not None:
+        found = beside_variable(found, weight)
     if found.verdict == "wrong" and factor.entries and differing_shapes(factor.posterior):
         return _of_shape(found)
     return found
+
+
+def _blurred(factor: KLFactor, case: Case) -> Finding:
+    """Return that a weight could not be told, since draws blur it."""
+    low, high = factor.value - factor.error, factor.value + factor.error
+    n = case.setup.num_examples
+    text = (
+        f"The weight of the KL could not be told: it lies between {low * n:.3g} and {high * n:.3g} "
+        "times 1/N. Its entries are drawn, and a floor under the standard deviations keeps the "
+        "draws from standing still."
+    )
+    return Finding(
+        kind="not-checked",
+        verdict="unknown",
+        message=text,
+        sure="possible",
+        cure="Take the closed form (DenseVariational: kl_use_exact=True), at least for the check.",
+    )
 
 
 def _of_factor(factor: KLFactor, case: Case) -> Finding:
@@ -73,8 +100,11 @@ def _of_factor(factor: KLFactor, case: Case) -> Finding:
     if case.objective.kind == "losses":
         return judge_entries(factor, case)
     if is_zero(factor, case):
-        return missing(factor, case)
-    return beside_data_term(factor, case)
+        return missing(factor, case) if factor.calls else not_called(case)
+    found = beside_data_term(factor, case)
+    if found.kind in ("kl-wrong-count", "kl-not-scaled") and found.verdict == "wrong":
+        return halving(factor, case) or found
+    return found
 
 
 def _of_part(found: Finding, factor: KLFactor) -> Finding:

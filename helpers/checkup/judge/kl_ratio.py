@@ -45,7 +45,7 @@ def counted_often(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
 
 def _right(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
     # float32 leaves about 1e-9 of an objective of size 1 uncertain, which counts for a huge N.
-    rounding = (3e-9 + 4 * factor.error) * case.setup.num_examples
+    rounding = (3e-9 + factor.error) * case.setup.num_examples
     return right(case) if abs(ratio - 1) < 0.01 + min(rounding, 0.25) else None
 
 
@@ -75,8 +75,7 @@ def _not_scaled(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
     text = (
         f"The KL is not divided by the number of training examples, N = "
         f"{case.setup.num_examples}: beside {beside(case)} it weighs {round(ratio):,} times too "
-        "much, and the posterior "
-        "will collapse onto the prior."
+        "much."
     )
     if round(times) > 1:
         text += f" And it is counted {round(times)} times."

@@ -1,29 +1,39 @@
-"""A factor of the KL that is a variable, as in a warm-up: what is wrong now may be right later."""
+"""A factor of the KL that changes: with a variable, as in a warm-up, or from call to call.
+
+What is wrong now may be right later, and what is right on average over an epoch is right.
+"""
 
 import dataclasses
-from typing import Any
 
+import numpy as np
+
+from ..measure.case import Case
+from ..measure.kl_factor import KLFactor
+from ..measure.weight_variable import WeightVariable
 from ..report import Finding
+from .kl_right import right_factor
+
+FIXED = {"layer-lost", "kl-counted-twice", "kl-wrong-sign", "wrong-shape", "not-a-kl"}
+HALVING = "2^(M-i) / (2^M - 1) for batch i of M"
 
 
-def beside_warm_up(finding: Finding, variable: Any) -> Finding:
+def beside_variable(finding: Finding, weight: WeightVariable) -> Finding:
     """Turn an alarm on the factor into a note: it is a variable, so it will change.
 
     Parameters
     ----------
     finding
         What is to be said of the factor as it is now.
-    variable
-        The scalar variable that the KL is multiplied by.
+    weight
+        The variable that this KL is multiplied by.
     """
-    if finding.kind in ("layer-lost", "kl-counted-twice", "kl-wrong-sign"):
-        return finding
-    if finding.verdict == "right":
+    if finding.kind in FIXED or finding.verdict == "right":
         return finding
     now = "the KL has no weight." if finding.kind == "kl-missing" else finding.message
     text = (
-        f"The KL is multiplied by a variable, now {float(variable.numpy()):.4g}: a warm-up. It "
-        f"must end at the right value. As it stands: {now}"
+        f"The KL is multiplied by a variable, now {weight.value:.4g}: a warm-up, or a weight for "
+        f"each batch. A warm-up must end at the right value{_end(finding, weight)}; weights of "
+        f"batches, such as {HALVING}, must be right on average. As it stands: {now}"
     )
     cure = (
         "Let a callback assign the final value before training ends, such that the KL weighs 1/N "
@@ -37,3 +47,74 @@ def beside_warm_up(finding: Finding, variable: Any) -> Finding:
         sure="measured",
         cure=cure,
     )
+
+
+def _end(finding: Finding, weight: WeightVariable) -> str:
+    if not np.isfinite(weight.slope) or not finding.expected or weight.slope == 0:
+        return ""
+    return f" (the KL weighs 1/N where it holds {finding.expected / weight.slope:.3g})"
+
+
+def from_call_to_call(factor: KLFactor, case: Case) -> Finding:
+    """Return the note on a factor that is another number in every evaluation."""
+    numbers = ", ".join(f"{value:.3g}" for value in factor.by_call[:4])
+    ratios = [b / a for a, b in zip(factor.by_call, factor.by_call[1:], strict=False) if a]
+    text = f"The weight of the KL changes from call to call: {numbers}."
+    if any(abs(ratio - 0.5) < 0.01 for ratio in ratios):
+        text += (
+            f" It halves, as the weights {HALVING} do, which add up to 1 over an epoch: right "
+            "beside a sum over the batch if they are these."
+        )
+    else:
+        text += " A warm-up by a counter of Python does that; it must end at the right value."
+    return Finding(
+        kind="kl-weight-variable",
+        verdict="look",
+        message=text,
+        expected=right_factor(case),
+        sure="likely",
+        cure="See that the weights are right on average over an epoch, or at the end.",
+    )
+
+
+def halving(factor: KLFactor, case: Case) -> Finding | None:
+    """Return the note on a number that may be one of the weights that halve from batch to batch.
+
+    One evaluation cannot know whether it does halve: the number may stand still.
+    """
+    batch, n = case.setup.batch_size, case.setup.num_examples
+    value = factor.value
+    if not case.data.is_sum:
+        if not batch or abs(factor.value_twice / value - 1) > 0.01:
+            value *= case.batch.size if abs(factor.value_twice / value - 0.5) < 0.01 else np.nan
+        else:
+            value *= batch
+    elif abs(factor.value_twice / factor.value - 1) > 0.01:
+        return None
+    sizes = [round(n / batch)] if batch else range(2, max(3, n // 2))
+    place = next((found for m in sizes if (found := _place(value, m)) is not None), None)
+    if place is None:
+        return None
+    i, batches = place
+    text = (
+        f"The KL weighs {value:.4g} beside the sum over a batch. That is {HALVING} at i = {i}, M = "
+        f"{batches:,}: right if the weight halves from batch to batch so that the weights of an "
+        "epoch add up to 1, wrong if it stays what it is."
+    )
+    return Finding(
+        kind="kl-weight-variable",
+        verdict="look",
+        message=text,
+        value=float(f"{factor.value:.4g}"),
+        sure="possible",
+        cure="If it stays, weigh the KL by 1/M beside the sum over a batch.",
+    )
+
+
+def _place(value: float, batches: int) -> tuple[int, int] | None:
+    """Return (i, M) if a number is 2^(M-i) / (2^M - 1), None if not."""
+    if batches < 2 or not value > 0:
+        return None
+    i = round(-np.log2(value) - np.log2(1 - 2.0**-batches))
+    wanted = 2.0**-i / (1 - 2.0**-batches)
+    return (i, batches) if 1 <= i <= batches and abs(value / wanted - 1) < 1e-3 else None

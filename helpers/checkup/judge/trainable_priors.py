@@ -1,18 +1,13 @@
 """Priors that training moves."""
 
-from collections.abc import Callable
-from typing import Any
-
-import tensorflow as tf
-
 from ..measure.case import Case
+from ..measure.prior_variables import is_trained_prior
 from ..report import Finding
 
 
 def check_trainable_priors(case: Case) -> list[Finding]:
     """Return a note on priors that training moves."""
-    random = [posterior for posterior in case.posteriors if posterior.is_random]
-    names = [p.name for p in random if _depends(p.prior, p.variables)]
+    names = [p.name for p in case.posteriors if p.is_random and is_trained_prior(p)]
     if not names:
         return []
     text = (
@@ -28,20 +23,3 @@ def check_trainable_priors(case: Case) -> list[Finding]:
             cure="Keep the prior fixed, or train one scale for all weights at most.",
         )
     ]
-
-
-def _depends(make: Callable[[], Any], variables: list[Any]) -> bool:
-    """Whether the distribution changes with a trainable variable."""
-    with tf.GradientTape() as tape:
-        for variable in variables:
-            tape.watch(variable)
-        distribution = make()
-        if distribution is None:
-            return False
-        shape = distribution.batch_shape.concatenate(distribution.event_shape)
-        total = tf.reduce_sum(
-            distribution.log_prob(tf.fill(shape, tf.cast(0.3, distribution.dtype)))
-        )
-    gradients = tape.gradient(total, variables)
-    pairs = zip(variables, gradients, strict=True)
-    return any(v.trainable and g is not None for v, g in pairs)

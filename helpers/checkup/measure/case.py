@@ -1,6 +1,7 @@
 """How the reader trains a network, and all that one check-up measures on it, for the checks."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,24 @@ import tensorflow as tf
 from ...model.small_scales import SmallScale, small_scales
 from ...model.untouched import untouched
 from ...model.watch import Added
-from ...model.weight_posteriors import Posterior, find_posteriors
+from ...model.weight_posteriors import Posterior, find_posteriors, is_floating
 from .batch import Batch
 from .data_term import DataTerm, measure_data_term
-from .kl_factor import KLFactor, measure_kl_factors
+from .kl_entries import KLEntry, Place, compare_entries, place
+from .kl_factor import (
+    KLFactor,
+    evaluations_at,
+    measure_kl_factors,
+    small_variables,
+    with_second_depth,
+)
 from .objective import Evaluation, Objective, evaluate
+from .on_the_prior import on_the_prior
 from .stale_losses import lags_behind
 from .traced_weight import differs_from_traced, differs_when_compiled
-from .weight_variable import weight_variable
+from .weight_variable import WeightVariable, weight_variables
+
+HERE = "as the weights are"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +77,16 @@ class Case:
         Every floating variable of the layers that were called.
     posteriors, factors, data
         Posteriors of the weights, the factors of their KLs, and the data term.
-    scalar
-        The variable that the KL is multiplied by, if there is one.
+    entries
+        What each entry of ``losses`` that depends on a scale holds beside a multiple of the KL.
+    variables_of_weight
+        The variables that the factors of KLs change with, by the id of the posterior.
     lags
         Whether the objective feels a change of the scales only at the next evaluation.
     traced_differs
         Whether the step that ``fit`` compiled weighs the KL differently from the code of today.
+    kept
+        What was measured later, by name.
     """
 
     setup: TrainingSetup
@@ -80,9 +95,17 @@ class Case:
     posteriors: list[Posterior]
     factors: list[KLFactor]
     data: DataTerm
-    scalar: Any
+    entries: list[KLEntry]
+    variables_of_weight: dict[int, WeightVariable]
     lags: bool
     traced_differs: bool
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, measure: Callable[[], Any]) -> Any:
+        """Return what ``measure`` returns, and keep it for all who ask for it by that name."""
+        if name not in self.kept:
+            self.kept[name] = measure()
+        return self.kept[name]
 
     @property
     def network(self) -> Any:
@@ -142,11 +165,22 @@ def measure_case(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> Case:
     network, objective, batch = setup.network, setup.objective, setup.batch
     layers = _layers(network, called)
     posteriors, variables = find_posteriors(layers), _variables(layers)
+    random = [posterior for posterior in posteriors if posterior.is_random]
     runs = [evaluate(objective, batch, variables), evaluate(objective, batch, seed=2)]
-    with small_scales(posteriors) as small:
-        factors = measure_kl_factors(objective, batch, small)
+    here, places = place(runs, random, HERE), _places(objective, batch, random)
+    with small_scales(random, higher=True) as small:
+        second = evaluations_at(objective, batch, small)
+        higher = measure_kl_factors(objective, batch, small, second, once=True)
+        places.append(place(second, random, "where all standard deviations are small"))
+    with small_scales(random) as small:
+        first = evaluations_at(objective, batch, small) if small else []
+        factors = measure_kl_factors(objective, batch, small, first)
+        entries: list[KLEntry] = []
+        if any(item for item in runs[0].watch.added) and small:
+            places.append(place(first, random, "where all standard deviations are tiny"))
+            entries = compare_entries(small, small_variables(small), first, here, places)
         data = measure_data_term(network, objective, batch, variables, small)
-        scalar = weight_variable(objective, batch, small, factors, (network, setup.loss))
+        scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
     lags = any(f.is_unfelt for f in factors) and lags_behind(objective, batch, posteriors)
     return Case(
@@ -154,12 +188,23 @@ def measure_case(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> Case:
         evaluations=runs,
         variables=variables,
         posteriors=posteriors,
-        factors=factors,
+        factors=with_second_depth(factors, higher),
         data=data,
-        scalar=scalar,
+        entries=entries,
+        variables_of_weight=scalars,
         lags=lags,
         traced_differs=traced,
     )
+
+
+def _places(objective: Objective, batch: Batch, random: list[Posterior]) -> list[Place]:
+    """Return entries and KLs where the posteriors lie on their priors."""
+    with on_the_prior(random):
+        try:
+            runs = [evaluate(objective, batch, seed=seed) for seed in (3, 4)]
+            return [place(runs, random, "where the posteriors lie on their priors")]
+        except Exception:  # noqa: BLE001 (an objective that cannot be evaluated at such weights)
+            return []
 
 
 def _layers(network: Any, called: list[tuple[Any, Any]]) -> list[Any]:
@@ -168,7 +213,7 @@ def _layers(network: Any, called: list[tuple[Any, Any]]) -> list[Any]:
 
 
 def _variables(layers: list[Any]) -> list[Any]:
-    every = [v for layer in layers for v in layer.variables if v.dtype.is_floating]
+    every = [v for layer in layers for v in layer.variables if is_floating(v)]
     return list({id(v): v for v in every}.values())
 
 

@@ -1,5 +1,6 @@
 """The KL of activations, as in a variational autoencoder, and how much of it is minimised."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,23 +29,45 @@ class EncoderKL:
         What the layer adds to the objective, over the mean KL per example.
     entries
         How many tensors the layer added to ``losses`` in one evaluation.
+    of
+        Names of the layers that put out the same distribution: the encoder's last one.
     """
 
     name: str
     ratio: float
     entries: int
+    of: tuple[str, ...]
 
 
 def encoder_kls(case: Case) -> list[EncoderKL]:
     """Return what each regulariser of TFP's adds, beside the mean KL per example."""
+    found: list[EncoderKL] = case.once("encoder_kls", lambda: _measured(case))
+    return found
+
+
+def _measured(case: Case) -> list[EncoderKL]:
     found = []
     for layer, outputs in _regularised(case):
-        kl = _mean_kl(_distribution(outputs), _prior(_regulariser(layer)))
+        distribution = _distribution(outputs)
+        kl = _mean_kl(distribution, _prior(_regulariser(layer)))
         if kl > SMALLEST:
             entries = sum(item.layer is layer for item in case.added)
             ratio = _contribution(case, layer) / kl
-            found.append(EncoderKL(name=layer.name, ratio=ratio, entries=entries))
+            of = tuple(_same_outputs(case, distribution))
+            found.append(EncoderKL(name=layer.name, ratio=ratio, entries=entries, of=of))
     return found
+
+
+def _same_outputs(case: Case, distribution: Any) -> Iterator[str]:
+    """Yield the names of the layers that put out this distribution, or one with its means."""
+    means = np.asarray(distribution.mean())
+    for layer, outputs in case.called:
+        try:
+            other = _distribution(outputs)
+        except TypeError:
+            continue
+        if other is distribution or np.array_equal(np.asarray(other.mean()), means):
+            yield layer.name
 
 
 def is_encoder_kl(layer: Any) -> bool:

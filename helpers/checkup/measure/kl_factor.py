@@ -1,19 +1,30 @@
-"""Measuring the factor of the KL in whatever is minimised, without knowing its code."""
+"""Measuring the factor of the KL in whatever is minimised, without knowing its code.
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any
+What goes through ``losses`` is measured on the entries alone, times their shares in the objective:
+there no data term blurs it. What comes by another way is the rest, blurred by the data term, whose
+error is that of a mean of several draws.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
+import numpy.typing as npt
+import scipy.stats
 
 from ...model.small_scales import SmallScale
 from ...model.weight_posteriors import Posterior
 from .batch import Batch
 from .objective import Evaluation, Objective, evaluate
 
-SEEDS = (1, 2)
-NOISY = 0.02  # a spread over draws, relative to the factor, that asks for a second look
+Array = npt.NDArray[np.float64]
+SEEDS = (1, 2, 3)  # of which three agree only where draws blur nothing
+MORE_SEEDS = tuple(range(30, 44))
+CONFIDENCE = 1 - 1e-4  # of an error bar: a dozen layers are examined in a network
+EXACT = 2e-3  # an error, relative to the factor, that calls for no second look
+PLATEAU = 0.03  # by how much the factors at two depths may differ, relative to the larger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,31 +38,73 @@ class KLFactor:
     value, value_twice
         λ on the batch, and on the batch with every row twice.
     error
-        Spread of ``value`` over random draws.
+        Half the width of the interval for ``value``; 0 where no draw blurs it.
+    higher, error_higher
+        λ where the scales are some ten times as large: the same if it is the weight of a KL.
+    by_call
+        λ in one evaluation after the other, as far as no draw blurs it; else empty.
     entries
         How many tensors its layer added to ``losses`` in one evaluation.
     calls
         How often the layer was called.
     shares
         How often each of those tensors counts in the objective.
+    in_entries
+        The part of ``value`` that comes through ``losses``, whichever layer added the entry.
     """
 
     posterior: Posterior
     value: float
     value_twice: float
     error: float
+    higher: float
+    error_higher: float
+    by_call: tuple[float, ...]
     entries: int
     calls: int
     shares: tuple[float, ...]
+    in_entries: float
 
     @property
     def is_unfelt(self) -> bool:
         """Whether the layer adds to ``losses``, but the objective does not depend on it."""
         return self.entries > 0 and not any(self.shares)
 
+    @property
+    def has_plateau(self) -> bool:
+        """Whether the slope is the same at both depths, as that of a KL is."""
+        if not np.isfinite(self.higher):
+            return True
+        size = max(abs(self.value), abs(self.higher))
+        return bool(
+            abs(self.higher - self.value) <= PLATEAU * size + self.error + self.error_higher
+        )
+
+    @property
+    def changes(self) -> bool:
+        """Whether λ is another number in every evaluation."""
+        if len(self.by_call) < 2:
+            return False
+        spread = np.ptp(self.by_call)
+        return bool(spread > 0.005 * np.max(np.abs(self.by_call)))
+
+
+class _Run(NamedTuple):
+    """One evaluation: λ of each posterior through ``losses`` and by other ways."""
+
+    in_entries: Array
+    rest: Array
+    watch: Any
+    shares: list[float]
+
 
 def measure_kl_factors(
-    objective: Objective, batch: Batch, small: list[SmallScale]
+    objective: Objective,
+    batch: Batch,
+    small: list[SmallScale],
+    runs: Sequence[Evaluation] | None = None,
+    *,
+    once: bool = False,
 ) -> list[KLFactor]:
     """Return λ of every posterior with a spread, measured where all scales are tiny.
 
@@ -63,77 +116,149 @@ def measure_kl_factors(
         Where to evaluate it.
     small
         The posteriors, their scales made tiny for the moment.
+    runs
+        Evaluations there, by ``small_variables`` and entry by entry, if there are any already.
+    once
+        Whether these evaluations are enough: for a factor that is only compared with another.
     """
-    variables = list({id(v): v for one in small for v in one.posterior.variables}.values())
-    runs = [evaluate(objective, batch, variables, seed=seed) for seed in SEEDS]
+    if not small:
+        return []
+    given = runs or evaluations_at(objective, batch, small)
+    found = [_of_run(run, small) for run in given]
+    if not once and _blurred(found):
+        more = evaluations_at(objective, batch, small, MORE_SEEDS)
+        found += [_of_run(run, small) for run in more]
+    double = None if once else _doubled(objective, batch, small)
+    return [_factor(index, one, found, double) for index, one in enumerate(small)]
+
+
+def small_variables(small: list[SmallScale]) -> list[Any]:
+    """Return the variables of the posteriors, each once."""
+    return list({id(v): v for one in small for v in one.posterior.variables}.values())
+
+
+def evaluations_at(
+    objective: Objective, batch: Batch, small: list[SmallScale], seeds: Sequence[int] = SEEDS
+) -> list[Evaluation]:
+    """Evaluate the objective where the scales are tiny, once for each seed."""
+    variables = small_variables(small)
+    return [evaluate(objective, batch, variables, seed=seed, by_entry=True) for seed in seeds]
+
+
+def with_second_depth(factors: list[KLFactor], higher: list[KLFactor]) -> list[KLFactor]:
+    """Put beside each factor the one that was measured where the scales are larger."""
+    pairs = zip(factors, higher, strict=True)
+    return [
+        replace(factor, higher=other.value, error_higher=max(other.error, factor.error))
+        for factor, other in pairs
+    ]
+
+
+def _doubled(objective: Objective, batch: Batch, small: list[SmallScale]) -> _Run | None:
     try:
-        double = evaluate(objective, batch.twice(), variables, seed=SEEDS[0])
+        (run,) = evaluations_at(objective, batch.twice(), small, SEEDS[:1])
     except Exception:  # noqa: BLE001 (an objective made for one batch size)
-        double = runs[0]
-    factors = [_factor(one, runs, double, variables) for one in small]
-    if any(f.entries and f.error > NOISY * abs(f.value) for f in factors):
-        return _refined(objective, batch, small, factors, variables)
-    return factors
-
-
-def _factor(
-    small: SmallScale, runs: list[Evaluation], double: Evaluation, variables: list[Any]
-) -> KLFactor:
-    place = {id(variable): index for index, variable in enumerate(variables)}
-
-    def value(run: Evaluation) -> float:
-        own = [run.gradients[place[id(v)]] for v in small.posterior.variables]
-        return small.factor(own) if small.works else float("nan")
-
-    layer = small.posterior.layer
-    values = np.array([value(run) for run in runs])
-    added = [i for i, item in enumerate(runs[0].watch.added) if item.layer is layer]
-    return KLFactor(
-        posterior=small.posterior,
-        value=float(values.mean()),
-        value_twice=value(double),
-        error=float(np.ptp(values)),
-        entries=len(added),
-        calls=sum(called is layer for called, _ in runs[0].watch.called),
-        shares=tuple(runs[0].shares[i] for i in added),
-    )
-
-
-def _refined(
-    objective: Objective,
-    batch: Batch,
-    small: list[SmallScale],
-    factors: list[KLFactor],
-    variables: list[Any],
-) -> list[KLFactor]:
-    """Measure again what goes through ``losses``, as a difference without the data term."""
-    on, off = (
-        evaluate(objective, batch, variables, factor=factor, repeatable=True) for factor in (1, 0)
-    )
-    pairs = zip(on.gradients, off.gradients, strict=True)
-    change = [_difference(with_kl, without) for with_kl, without in pairs]
-    place = {id(variable): index for index, variable in enumerate(variables)}
-    refined = []
-    for one, factor in zip(small, factors, strict=True):
-        own = [change[place[id(v)]] for v in one.posterior.variables]
-        value = one.factor(own) if one.works and factor.entries else factor.value
-        found = dataclasses.replace(
-            factor, value=value, value_twice=value * _growth(factor), error=0.0
-        )
-        layer = factor.posterior.layer
-        entries = [tf.reduce_sum(x.value) for x in on.watch.added if x.layer is layer]
-        felt = abs(value) > 0 or not any(float(entry) for entry in entries)
-        refined.append(found if felt else factor)
-    return refined
-
-
-def _growth(factor: KLFactor) -> float:
-    """Return by what λ grows with the rows of the batch: 1/2, 1 or 2, whatever the draws were."""
-    ratio = factor.value_twice / factor.value if factor.value else 1.0
-    return ratio if abs(ratio - 0.5) < 0.01 or abs(ratio - 2) < 0.02 else 1.0
-
-
-def _difference(first: Any, second: Any) -> Any:
-    if first is None:
         return None
-    return first if second is None else first - second
+    return _of_run(run, small)
+
+
+def _of_run(run: Evaluation, small: list[SmallScale]) -> _Run:
+    place = {id(variable): index for index, variable in enumerate(small_variables(small))}
+    total, through = np.full(len(small), np.nan), np.zeros(len(small))
+    for index, one in enumerate(small):
+        if not one.weighs:
+            continue
+        own = [place[id(variable)] for variable in one.posterior.variables]
+        total[index] = one.factor([run.gradients[i] for i in own])
+        for entry, share in zip(run.entries, run.shares, strict=True):
+            if share and entry.of_weights and any(entry.slopes[i] is not None for i in own):
+                through[index] += share * one.factor([entry.slopes[i] for i in own])
+    return _Run(through, total - through, run.watch, run.shares)
+
+
+def _blurred(runs: list[_Run]) -> bool:
+    """Whether draws blur a factor so much that more of them are worth their time."""
+    for index in range(len(runs[0].rest)):
+        rest, through = (np.array([getattr(run, part)[index] for run in runs]) for part in PARTS)
+        size = max(abs(through.mean() + rest.mean()), 1e-12)
+        if np.ptp(through) > EXACT * size and not _of_calls(runs, index):
+            return True
+        if np.ptp(rest) > EXACT * size and abs(rest).max() > EXACT * abs(through.mean()):
+            return True
+    return False
+
+
+PARTS = ("in_entries", "rest")
+
+
+def _of_calls(runs: list[_Run], index: int) -> bool:
+    """Whether λ differs between calls because the shares of the entries do, or it halves."""
+    values = [float(run.in_entries[index]) for run in runs]
+    shares = np.array([[s for s in run.shares if s] for run in runs if len(run.shares)], object)
+    if len(shares) > 1 and len({len(s) for s in shares}) == 1:
+        table = np.array([list(s) for s in shares], float)
+        if table.size and np.max(np.ptp(table, axis=0) / np.abs(table).max(axis=0)) > EXACT:
+            return True
+    ratios = [b / a for a, b in itertools.pairwise(values) if a]
+    return bool(ratios) and all(abs(ratio - 0.5) < EXACT for ratio in ratios)
+
+
+def _factor(index: int, one: SmallScale, runs: list[_Run], double: _Run | None) -> KLFactor:
+    through, rest = (np.array([getattr(run, part)[index] for run in runs]) for part in PARTS)
+    by_call = _of_calls(runs, index)
+    through_error = 0.0 if by_call else _error(through)
+    rest_error = _error(rest)
+    counts = abs(rest.mean()) > rest_error and abs(rest.mean()) > EXACT * abs(through.mean())
+    error, value = through_error, float(through.mean() if not by_call else through[0])
+    if not one.is_tiny:  # the data term is felt as well: what comes by other ways is not known
+        counts, value = False, value if np.any(through) else float("nan")
+    elif counts or not np.any(through):
+        error, value = error + rest_error, value + float(rest.mean())
+    if not one.weighs:
+        value = float("nan")
+    layer, first = one.posterior.layer, runs[0].watch
+    added = [i for i, item in enumerate(first.added) if item.layer is layer]
+    return KLFactor(
+        posterior=one.posterior,
+        value=value,
+        value_twice=value * _growth(index, runs[0], double, counts=bool(counts)),
+        error=error,
+        higher=float("nan"),
+        error_higher=0.0,
+        by_call=tuple(float(v) for v in through) if by_call else (),
+        entries=len(added),
+        calls=sum(called is layer for called, _ in first.called),
+        shares=tuple(runs[0].shares[i] for i in added),
+        in_entries=float(through.mean()),
+    )
+
+
+def _error(values: Array) -> float:
+    """Return half the width of the interval for the mean of draws, 0 if they are all the same.
+
+    Three draws are left alone only if they agree, so that a few times their spread will do; for
+    more of them it is the interval of a mean.
+    """
+    if len(values) < 2 or not np.all(np.isfinite(values)):
+        return 0.0
+    spread = float(values.std(ddof=1))
+    if spread <= 1e-5 * abs(values.mean()):  # rounding
+        return 0.0
+    if len(values) <= len(SEEDS):
+        return 5 * spread
+    width = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
+    return float(width * spread / np.sqrt(len(values)))
+
+
+def _growth(index: int, single: _Run, double: _Run | None, *, counts: bool) -> float:
+    """Return by what λ grows with the rows of the batch, 1 where draws blur it."""
+    if double is None:
+        return 1.0
+    one, two = single.in_entries[index], double.in_entries[index]
+    if counts or not one:
+        one, two = one + single.rest[index], two + double.rest[index]
+    ratio = two / one if one else 1.0
+    for plain in (0.5, 1.0, 2.0):
+        if abs(ratio / plain - 1) < 0.2:
+            return plain
+    return float(ratio) if np.isfinite(ratio) else 1.0

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 
 from ...model.untouched import use_seed
-from ...model.watch import Watch, watching
+from ...model.watch import Added, Watch, watching
 from .batch import Batch
 
 Kind = Literal["fit", "step", "data term", "own", "losses"]
@@ -37,6 +38,26 @@ class Objective:
     sure_of_sum: bool = True
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One tensor that a layer added to ``losses``.
+
+    Attributes
+    ----------
+    value
+        What it is worth.
+    slopes
+        Its gradient by each variable, None where there is no path.
+    of_weights
+        Whether it can be the KL of weights: no regulariser of outputs added it, and it does not
+        depend on the inputs.
+    """
+
+    value: float
+    slopes: list[Any]
+    of_weights: bool
+
+
 @dataclass
 class Evaluation:
     """One evaluation of the objective: its value, its gradients and what was seen."""
@@ -45,6 +66,8 @@ class Evaluation:
     gradients: list[Any]
     watch: Watch
     shares: list[float]  # of each added loss: its factor in the objective
+    entries: list[Entry]  # the added losses one by one, if they were asked for
+    of_sources: list[list[Any]]  # gradients by the groups of tensors that were asked for
 
 
 def evaluate(
@@ -55,6 +78,8 @@ def evaluate(
     seed: int = 1,
     factor: float = 1.0,
     repeatable: bool = False,
+    by_entry: bool = False,
+    sources: Callable[[], list[list[Any]]] | None = None,
 ) -> Evaluation:
     """Evaluate the objective once, with the random draws of ``seed``.
 
@@ -70,27 +95,47 @@ def evaluate(
         Multiplies everything that layers add to ``losses``; 0 leaves the data term.
     repeatable
         Whether a second evaluation with the same seed must draw the same numbers (slower).
+    by_entry
+        Whether to differentiate each tensor that layers add to ``losses`` by itself, too.
+    sources
+        Returns groups of tensors that came up in the evaluation, to differentiate by; it is called
+        after it.
     """
     use_seed(seed, repeatable=repeatable)
     variables = variables or []
-    with tf.GradientTape() as tape:
-        for variable in variables:
-            tape.watch(variable)
+    inputs = [x for x in tf.nest.flatten(batch.inputs) if by_entry and x.dtype.is_floating]
+    with tf.GradientTape(persistent=by_entry) as tape:
+        for item in [*variables, *inputs]:
+            tape.watch(item)
         with watching(tape, factor) as watch:
             result = objective.evaluate(batch)
         target = _scalar(_chosen(result, watch))
     factors = [added.factor for added in watch.added] if factor else []
-    slopes = tape.gradient(target, [*variables, *factors]) if variables or factors else []
+    groups = [] if sources is None else sources()
+    every = [*variables, *factors, *(tensor for group in groups for tensor in group)]
+    slopes = tape.gradient(target, every) if every else []
     gradients = [_dense(slope) for slope in slopes[: len(variables)]]
+    late = iter(_dense(slope) for slope in slopes[len(variables) + len(factors) :])
+    of_sources = [[next(late) for _ in group] for group in groups]
     pairs = zip(slopes[len(variables) :], watch.added, strict=False)
-    return Evaluation(float(target), gradients, watch, [_share(*pair) for pair in pairs])
+    shares = [_share(*pair) for pair in pairs]
+    entries = [_entry(tape, item, variables, inputs) for item in watch.added if by_entry]
+    return Evaluation(float(target), gradients, watch, shares, entries, of_sources)
+
+
+def _entry(tape: tf.GradientTape, item: Added, variables: list[Any], inputs: list[Any]) -> Entry:
+    slopes = tape.gradient(item.value, [*inputs, *variables])
+    of_data = any(slope is not None for slope in slopes[: len(inputs)])
+    own = [_dense(slope) for slope in slopes[len(inputs) :]]
+    value = float(tf.reduce_sum(item.value))
+    return Entry(value, own, not (of_data or item.of_activity))
 
 
 def _dense(gradient: Any) -> Any:
-    return None if gradient is None else tf.convert_to_tensor(gradient).numpy()
+    return None if gradient is None else np.asarray(tf.convert_to_tensor(gradient))
 
 
-def _share(slope: Any, added: Any) -> float:
+def _share(slope: Any, added: Added) -> float:
     """Return how often an added loss counts in the objective."""
     entry = float(tf.reduce_sum(added.value))
     return 0.0 if slope is None or entry == 0 else float(slope) / entry

@@ -3,17 +3,19 @@
 import inspect
 from typing import Any
 
+import tensorflow as tf
 import tf_keras
 
 from ...model.reachable import reachable
+from ...model.untouched import read
 from .case import Case
 
 
-def was_trained(case: Case) -> bool:
-    """Whether an optimizer that the network or the loss refers to has taken a step."""
+def steps_taken(case: Case) -> int:
+    """Return how many steps the busiest optimizer that network or loss refer to has taken."""
     owners = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
     found = [x for x in reachable(case.network, case.setup.loss) if isinstance(x, owners)]
-    return any(int(optimizer.iterations) > 0 for optimizer in found)
+    return max((int(read(optimizer.iterations)) for optimizer in found), default=0)
 
 
 def optimizers_at_default(case: Case) -> list[tuple[str, float]]:
@@ -25,7 +27,7 @@ def optimizers_at_default(case: Case) -> list[tuple[str, float]]:
         if _compiled_by_name(case.network, optimizer):
             continue
         rate = optimizer._learning_rate
-        rate = float(rate.numpy()) if hasattr(rate, "numpy") else None
+        rate = float(read(rate)) if isinstance(rate, tf.Variable) else None
         if rate is not None and abs(rate - _default(type(optimizer))) < 1e-9:
             found.append((type(optimizer).__name__, rate))
     return found

@@ -1,5 +1,6 @@
-"""The variable that the KL is multiplied by, as in a warm-up of its weight."""
+"""The variables that KLs are multiplied by, as in a warm-up of their weight."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,39 +9,129 @@ import tf_keras
 
 from ...model.reachable import reachable
 from ...model.small_scales import SmallScale
+from ...model.untouched import read
 from .batch import Batch
-from .kl_factor import KLFactor, measure_kl_factors
+from .kl_factor import SEEDS, KLFactor, evaluations_at, measure_kl_factors
 from .objective import Objective
 
-MOST_SCALARS = 4
+MOST_SCALARS = 8
+CHANGED = 1e-3  # of a factor, relative to the larger
 
 
-def weight_variable(
+@dataclass(frozen=True, kw_only=True)
+class WeightVariable:
+    """A variable of one number that the factor of a KL depends on.
+
+    Attributes
+    ----------
+    variable
+        The variable.
+    value
+        What it holds now.
+    slope
+        By how much the factor λ grows with it, NaN if not in proportion.
+    """
+
+    variable: Any
+    value: float
+    slope: float
+
+
+def weight_variables(
     objective: Objective,
     batch: Batch,
     small: list[SmallScale],
     factors: list[KLFactor],
     roots: tuple[Any, ...],
-) -> Any:
-    """Return the scalar variable that multiplies the KL (a warm-up), or None."""
-    for variable in _scalars(roots):
-        before = variable.numpy()
-        variable.assign(0.5 * before + 0.25)
+) -> dict[int, WeightVariable]:
+    """Return the variable that each KL's factor changes with, by the id of its posterior.
+
+    Every candidate is given a larger value and one near 0: no function of it that changes
+    at all stays the same at both, be it 0.5·x + 0.25 at 0.5 or min(1, x) above 1.
+    """
+    candidates = _scalars(roots)
+    if not small or not candidates or any(factor.changes for factor in factors):
+        return {}
+    before = [read(variable) for variable in candidates]
+    seeds = SEEDS if any(factor.error for factor in factors) else SEEDS[:1]
+    found: dict[int, WeightVariable] = {}
+
+    def factors_at(values: list[Any]) -> list[float]:
         try:
-            (changed, *_) = measure_kl_factors(objective, batch, small[:1]) if small else [None]
+            for variable, value in zip(candidates, values, strict=True):
+                variable.assign(value)
+            runs = evaluations_at(objective, batch, small, seeds)
+            again = measure_kl_factors(objective, batch, small, runs, once=True)
+            return [factor.value for factor in again]
         finally:
-            variable.assign(before)
-        if changed and not np.isclose(changed.value, factors[0].value, rtol=1e-3, atol=1e-9):
-            return variable
-    return None
+            for variable, value in zip(candidates, before, strict=True):
+                variable.assign(value)
+
+    now = [factor.value for factor in factors]
+    errors = [factor.error for factor in factors]
+    together = [factors_at([probe[place] for probe in map(_probes, before)]) for place in (0, 1)]
+    if not any(_differ(now, other, errors) for other in together):
+        return {}
+    for index, variable in enumerate(candidates):
+        for probe in _probes(before[index]):
+            if np.all(probe == before[index]):
+                continue
+            values = [probe if i == index else value for i, value in enumerate(before)]
+            other = factors_at(values)
+            for place in _differ(now, other, errors):
+                change = float(probe) - float(before[index])
+                slope = (other[place] - now[place]) / change
+                rest = abs(now[place] - slope * float(before[index]))
+                linear = rest < 1e-2 * abs(other[place]) + errors[place]
+                found.setdefault(
+                    id(factors[place].posterior),
+                    WeightVariable(
+                        variable=variable,
+                        value=float(before[index]),
+                        slope=slope if linear else float("nan"),
+                    ),
+                )
+    return found
+
+
+def _differ(now: list[float], other: list[float], errors: list[float]) -> list[int]:
+    """Return the places where a factor is another one."""
+    changed = []
+    for place, (a, b, error) in enumerate(zip(now, other, errors, strict=True)):
+        least = CHANGED * max(abs(a), abs(b)) + 2 * error + 1e-15
+        if np.isfinite(a) and np.isfinite(b) and abs(a - b) > least:
+            changed.append(place)
+    return changed
+
+
+def _probes(value: Any) -> tuple[Any, Any]:
+    """Return a larger value and one close to 0, of the same type."""
+    if value.dtype.kind in "iu":
+        return value + 1 + abs(value), value // 100
+    smaller = value / 100 if value else value - value.dtype.type(0.01)
+    return value + value.dtype.type(0.25) + abs(value), smaller
 
 
 def _scalars(roots: tuple[Any, ...]) -> list[Any]:
-    """Return the scalar variables that are no optimizer's, no metric's and not trained."""
+    """Return the variables of one number that may be a weight or a counter of steps.
+
+    They are not trained and no metric's; of an optimizer only its count of steps.
+    """
     found = list(reachable(*roots))
     trained = {id(v) for v in getattr(roots[0], "trainable_variables", ())}
     owners = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
-    owned = [x for x in found if isinstance(x, (*owners, tf_keras.metrics.Metric))]
-    taken = trained | {id(v) for v in reachable(*owned) if isinstance(v, tf.Variable)}
+    optimizers = [x for x in found if isinstance(x, owners)]
+    metrics = [x for x in found if isinstance(x, tf_keras.metrics.Metric)]
+    owned = reachable(*optimizers, *metrics)
+    taken = trained | {id(v) for v in owned if isinstance(v, tf.Variable)}
+    counters = [optimizer.iterations for optimizer in optimizers]
     variables = [x for x in found if isinstance(x, tf.Variable) and id(x) not in taken]
-    return [v for v in variables if v.shape.rank == 0 and v.dtype.is_floating][:MOST_SCALARS]
+    every = list({id(v): v for v in [*variables, *counters] if _is_number(v)}.values())
+    return every[:MOST_SCALARS]
+
+
+def _is_number(variable: Any) -> bool:
+    dtype = getattr(variable, "dtype", None)
+    if dtype is None or not (dtype.is_floating or dtype.is_integer):
+        return False
+    return bool(variable.shape.num_elements() == 1)

@@ -1,0 +1,84 @@
+"""What matters, and whether it was measured: without that no report is ok."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..measure.case import Case
+from ..measure.encoder_kl import encoder_kls
+from ..measure.held_codes import Held, latent_codes
+from ..measure.random_layers import unknown_random_layers
+
+
+class Matter(NamedTuple):
+    """Something that matters, and why it was not measured: "" if it was."""
+
+    what: str
+    reason: str = ""
+
+
+def weights_of_kls(case: Case) -> list[Matter]:
+    """Return whether the weight of each KL, of weights and of codes, was measured."""
+    known = [f.posterior.name for f in case.factors if np.isfinite(f.value)]
+    unknown = [f.posterior.name for f in case.factors if not np.isfinite(f.value)]
+    measured = {name for kl in encoder_kls(case) for name in (kl.name, *kl.of)}
+    codes = latent_codes(case)
+    bare = [code.name for code in codes if code.held is Held.NOT]
+    felt = [code for code in codes if code.held is Held.SOMEHOW and code.name not in measured]
+    bare += [code.name for code in felt if np.isfinite(code.weight)]
+    unmeasured = [code.name for code in felt if not np.isfinite(code.weight)]
+    matters = []
+    if names := [*known, *(kl.name for kl in encoder_kls(case)), *bare]:
+        matters.append(Matter(f"the weight of the KL ({_joined(names)})"))
+    if unknown:
+        reason = "no variable was found that moves their spread alone"
+        matters.append(Matter(f"the weight of the KL ({_joined(unknown)})", reason))
+    if unmeasured:
+        reason = "something holds them, but no layer of TFP adds it and it is no closed form"
+        matters.append(Matter(f"the KL of the codes ({_joined(unmeasured)})", reason))
+    if hidden := unknown_random_layers(case):
+        reason = "they draw random numbers, but no posterior was found in them"
+        matters.append(Matter(f"the weight of the KL ({_joined(hidden)})", reason))
+    if not matters:
+        reason = "no weights and no codes with a posterior were found in this network"
+        matters.append(Matter("the weight of the KL", reason))
+    return matters
+
+
+def likelihood(case: Case) -> list[Matter]:
+    """Return whether it was found out which likelihood the data term is."""
+    if case.objective.kind == "losses":
+        reason = "the network is not compiled, and no loss= was given"
+        return [Matter("the likelihood", reason)]
+    if case.data.name:
+        return [Matter(f"the likelihood ({case.data.name})")]
+    if case.batch.targets is None:
+        return [Matter("the likelihood", "no targets were passed")]
+    reason = "the data term is none of the losses that the check-up knows"
+    return [Matter("the likelihood", reason)]
+
+
+def pairing(case: Case) -> list[Matter]:
+    """Return whether it was seen that each target counts for its own row alone."""
+    what = "that each target belongs to its output"
+    if not case.data.heads:
+        return []  # there is no likelihood either, and that is said
+    unknown = [head.head for head in case.data.heads if head.paired is None]
+    if not unknown:
+        return [Matter(what)]
+    which = f" of {_joined(unknown)}" if any(unknown) else ""
+    return [Matter(f"{what}{which}", "the data term changes too little with the targets")]
+
+
+# Each returns what it measured, and what it could not.
+MATTERS: tuple[Callable[[Case], list[Matter]], ...] = (weights_of_kls, likelihood, pairing)
+
+
+def coverage(case: Case) -> list[Matter]:
+    """Return all that matters."""
+    return [matter for measure in MATTERS for matter in measure(case)]
+
+
+def _joined(names: list[str]) -> str:
+    return ", ".join(dict.fromkeys(names))

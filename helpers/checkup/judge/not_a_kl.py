@@ -1,0 +1,86 @@
+"""Entries of ``losses`` that no multiple of a KL is, and slopes that are the weight of nothing."""
+
+from ..measure.case import Case
+from ..measure.kl_entries import KLEntry
+from ..measure.kl_factor import KLFactor
+from ..report import Finding
+
+CURE = (
+    "Let the divergence return tfd.kl_divergence(q, p) / N, or log q(w) - log p(w) of a draw over "
+    "N, and nothing else; what you add on purpose belongs into a loss of its own."
+)
+
+
+def check_entries(case: Case) -> list[Finding]:
+    """Return alarms on entries that are no KL, and notes on constants that stand beside one."""
+    found = [_no_kl(entry) for entry in case.entries if not entry.is_kl]
+    constants = [entry for entry in case.entries if entry.holds_constant]
+    return [*found, *map(_constant, constants)]
+
+
+def is_no_kl(factor: KLFactor, case: Case) -> bool:
+    """Whether an entry that depends on this posterior's scale is no KL."""
+    return any(factor.posterior in entry.posteriors for entry in case.entries if not entry.is_kl)
+
+
+def without_plateau(factor: KLFactor) -> Finding:
+    """Return the alarm for a slope along log σ that differs between two depths."""
+    text = (
+        "What stands for the KL is none: where all standard deviations are tiny, the slope of what "
+        f"is minimised along log σ is {factor.value:.3g} per weight, and {factor.higher:.3g} where "
+        "they are ten times as large. Of a KL it is the same."
+    )
+    return Finding(
+        kind="not-a-kl",
+        verdict="wrong",
+        message=text,
+        layer=factor.posterior.name,
+        value=float(f"{factor.value:.4g}"),
+        expected=float(f"{factor.higher:.4g}"),
+        cure=CURE,
+    )
+
+
+def _no_kl(entry: KLEntry) -> Finding:
+    if entry.weight == 0:
+        text = (
+            f"The entry in losses is no KL: it is worth {entry.nats:.4g} as it stands, and where "
+            "all standard deviations are tiny it does not change with them, as a KL would."
+        )
+    else:
+        text = (
+            f"The entry in losses is no KL. Its slope where all standard deviations are tiny is "
+            f"that of {entry.weight:.4g} times the KL; {entry.where} the entry is worth "
+            f"{entry.nats:.4g} such nats and the KL {entry.kl:.4g}, a difference that changes from "
+            "place to place."
+        )
+    return Finding(
+        kind="not-a-kl",
+        verdict="wrong",
+        message=text,
+        layer=_names(entry),
+        value=float(f"{entry.nats:.4g}"),
+        expected=float(f"{entry.kl:.4g}"),
+        cure=CURE,
+    )
+
+
+def _constant(entry: KLEntry) -> Finding:
+    text = (
+        f"A constant stands beside the KL: {entry.rest:.3g} of the {entry.nats:.3g} nats in this "
+        "entry of losses are no KL. It moves no weight, but losses and an ELBO made of it are off "
+        "by that number."
+    )
+    return Finding(
+        kind="kl-constant",
+        verdict="look",
+        message=text,
+        layer=_names(entry),
+        value=float(f"{entry.rest:.4g}"),
+        expected=0.0,
+        cure="Leave it out of the divergence.",
+    )
+
+
+def _names(entry: KLEntry) -> str:
+    return ", ".join(dict.fromkeys(posterior.name for posterior in entry.posteriors))

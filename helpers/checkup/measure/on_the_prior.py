@@ -1,0 +1,66 @@
+"""Moving posteriors onto their priors for a moment: there a KL is next to nothing."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...model.untouched import read, snapshot
+from ...model.weight_posteriors import Posterior
+
+LOWEST, HIGHEST, HALVINGS = -30.0, 10.0, 24
+
+
+@contextlib.contextmanager
+def on_the_prior(posteriors: list[Posterior]) -> Iterator[None]:
+    """Give posteriors the mean of their prior and about its spread, where that can be done.
+
+    A posterior whose mean or scale is no variable of its own stays where it is.
+    """
+    put_back = snapshot({id(v): v for p in posteriors for v in p.variables}.values())
+    try:
+        for posterior in posteriors:
+            if posterior.is_random and posterior.make is not None and posterior.prior() is not None:
+                with contextlib.suppress(NotImplementedError, ValueError):
+                    _move(posterior)
+        yield
+    finally:
+        put_back()
+
+
+def _move(posterior: Posterior) -> None:
+    assert posterior.make is not None
+    _, slopes = posterior.entropy_gradients()
+    moved = posterior.moves_mean()
+    scales = [(slope != 0) & ~own for slope, own in zip(slopes, moved, strict=True)]
+    prior = posterior.prior()
+    shape = posterior.make().mean().shape
+    mean, wanted = (np.broadcast_to(np.asarray(x), shape) for x in (prior.mean(), prior.stddev()))
+    _shift(posterior, moved, mean - np.asarray(posterior.make().mean()))
+    low, high = LOWEST, HIGHEST
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        _fill(posterior, scales, middle)
+        larger = np.median(np.asarray(posterior.make().stddev()) / wanted) > 1
+        low, high = (low, middle) if larger else (middle, high)
+
+
+def _shift(posterior: Posterior, places: list[Any], change: Any) -> None:
+    """Add to the numbers that are the means, in the order of the weights."""
+    if sum(int(place.sum()) for place in places) != change.size:
+        return
+    rest = np.ravel(change)
+    for variable, place in zip(posterior.variables, places, strict=True):
+        if place.any():
+            value = read(variable).copy()
+            own, rest = rest[: place.sum()], rest[place.sum() :]
+            value[place] += own
+            variable.assign(value)
+
+
+def _fill(posterior: Posterior, places: list[Any], value: float) -> None:
+    for variable, place in zip(posterior.variables, places, strict=True):
+        if place.any():
+            now = read(variable)
+            variable.assign(np.where(place, value, now).astype(now.dtype))
