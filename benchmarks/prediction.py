@@ -69,8 +69,10 @@ def predicted(neural_net: tf_keras.Model, images: Images, num_draws: int) -> Pre
     predict = compile_prediction(
         neural_net, images, num_draws, likelihood=classes, jit_compile=True
     )
-    np.asarray(predict(0))
-    return Prepared(lambda: np.asarray(predict(1)), 1, num_draws, time.perf_counter() - start)
+    np.asarray(predict(images, 0))
+    return Prepared(
+        lambda: np.asarray(predict(images, 1)), 1, num_draws, time.perf_counter() - start
+    )
 
 
 def called(neural_net: tf_keras.Model, images: Images, num_calls: int) -> Prepared:

@@ -97,15 +97,10 @@ def predict_by_draws(
         for one draw of a few examples.
     """
     tf.random.set_seed(seed)  # for the weights of a network that was never called
-    predict = compile_prediction(
-        neural_net,
-        inputs,
-        num_draws,
-        likelihood=likelihood,
-        max_memory=max_memory,
-        jit_compile=jit_compile,
-    )
-    return predict(seed)
+    _check_options(neural_net, num_draws, max_memory)
+    blocks = InputBlocks(inputs)
+    predict = _compile(neural_net, blocks, num_draws, likelihood, max_memory, jit_compile)
+    return predict(blocks, seed)
 
 
 def compile_prediction(
@@ -116,25 +111,44 @@ def compile_prediction(
     likelihood: Any = None,
     max_memory: float = 2**28,
     jit_compile: bool | None = None,
-) -> Callable[[int], Predictions | HeadsPredictions]:
-    """Return seed ↦ what :func:`predict_by_draws` returns, to be called many times.
+) -> Callable[[Any, int], Predictions | HeadsPredictions]:
+    """Return (inputs, seed) ↦ what :func:`predict_by_draws` returns, to be called many times.
 
     Parameters
     ----------
-    neural_net, inputs, num_draws, likelihood, max_memory, jit_compile
-        As in :func:`predict_by_draws`; a dataset can be predicted once.
+    neural_net, num_draws, likelihood, max_memory, jit_compile
+        As in :func:`predict_by_draws`.
+    inputs
+        Of the form and the shapes of those that will be predicted.
 
     Raises
     ------
     TypeError, ValueError
         As :func:`predict_by_draws`.
     """
+    _check_options(neural_net, num_draws, max_memory)
+    blocks = InputBlocks(inputs)
+    predict = _compile(neural_net, blocks, num_draws, likelihood, max_memory, jit_compile)
+    return lambda others, seed: predict(InputBlocks(others), seed)
+
+
+def _check_options(neural_net: Any, num_draws: int, max_memory: float) -> None:
     check_keras_version(neural_net)
     if num_draws < 1:
         raise ValueError(f"num_draws is {num_draws}: draw the weights at least once.")
     if not max_memory > 0:
         raise ValueError(f"max_memory is {max_memory}: give a positive number of bytes.")
-    blocks = InputBlocks(inputs)
+
+
+def _compile(
+    neural_net: tf_keras.Model,
+    blocks: InputBlocks,
+    num_draws: int,
+    likelihood: Any,
+    max_memory: float,
+    jit_compile: bool | None,
+) -> Callable[[InputBlocks, int], Predictions | HeadsPredictions]:
+    """Return (inputs, seed) ↦ predictions, for inputs like these."""
     size = blocks.head.examples.num_examples
     few = blocks.head.examples.rows(np.unique(np.linspace(0, size - 1, min(size, FEW)).astype(int)))
     outputs, kinds = call_network(neural_net, few.inputs)
@@ -145,9 +159,10 @@ def compile_prediction(
     draw, has_noise = _drawer(network, size, num_draws, max_memory, jit_compile)
     one = as_tensors(few.rows(slice(0, 1)).inputs, kinds)
 
-    def predict(seed: int) -> Predictions | HeadsPredictions:
+    def predict(inputs: InputBlocks, seed: int) -> Predictions | HeadsPredictions:
         parts, brought = [], []
-        for block in blocks:
+        for block in inputs:
+            _check_shapes(block, network)
             parts.append(draw(block, seed))
             brought.append(block.examples.targets)
         neural_net(one)  # tracing leaves graph tensors in `losses`; an eager call, values
@@ -204,6 +219,15 @@ def _one_by_one(network: LeafNetwork, block: Block, num_draws: int, seed: int) -
     leaves = [np.stack([leaf.numpy() for leaf in column]) for column in columns]
     _check_numbers(leaves)
     return LeafPart(_numbers(block), network.heads, leaves, [True] * len(leaves))
+
+
+def _check_shapes(block: Block, network: LeafNetwork) -> None:
+    shapes = [tuple(leaf.shape[1:]) for leaf in block.leaves]
+    wanted = [tuple(spec.shape[1:]) for spec in network.specs(None)]
+    if shapes != wanted:
+        raise ValueError(
+            f"An example has the shapes {shapes}, but the prediction was compiled for {wanted}."
+        )
 
 
 def _predictions(
