@@ -71,7 +71,11 @@ class LeafPart:
         own = self.leaves[form.leaves]
         of_one = sum(leaf[0].size for leaf in own) / len(self.examples)
         size = max(1, int(at_once / max(1.0, of_one)))
-        merges = form.template is None and all(self.counts[form.leaves])
+        # Draws are computed together unless they differ in what the examples share.
+        merges = all(
+            counts or np.array_equal(leaf, np.broadcast_to(leaf[:1], leaf.shape))
+            for leaf, counts in zip(own, self.counts[form.leaves], strict=True)
+        )
         for start in range(0, len(self.examples), size):
             rows = slice(start, min(start + size, len(self.examples)))
             length = rows.stop - rows.start
@@ -85,7 +89,7 @@ class LeafPart:
         return some.outputs
 
     def _some(self, form: HeadForm, rows: slice, together: int) -> Iterator[Some]:
-        """Yield so many draws at a time; a distribution is put together for each draw."""
+        """Yield so many draws at a time, put together from their leaves."""
         num_draws = len(self.leaves[0])
         for start in range(0, num_draws, together):
             draws = range(start, min(start + together, num_draws))

@@ -2,8 +2,6 @@
 
 The predictive distribution is a mixture: each draw of the weights gives one distribution of what
 may be observed, and all have the same share.
-
-Introduced in chapters/04-training.md, "A prediction is an average over draws".
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from ..model.heads import in_order
 from ..model.inputs import as_tensors, is_stream, read_arrays
 from ..model.likelihood import HeadsLikelihood, Likelihood, check_pairing, flatten_heads
 from ..model.targets import check_targets
-from .drawn_outputs import AT_ONCE, Chunk, DrawnOutputs, Some
+from .drawn_outputs import Chunk, DrawnOutputs, Some
 from .metrics import entropy_parts
 from .moments import means, variances
 
@@ -30,6 +28,7 @@ Array = npt.NDArray[np.float64]
 
 FEW = 64  # examples on which likelihood and targets are tried
 FEWEST_SAMPLES = 4000
+SAMPLES_AT_ONCE = 2**23
 SAMPLES_BEYOND = 50  # outside of an interval, at each end
 
 
@@ -245,7 +244,9 @@ class Predictions:
     def _interval_of_observations(self, ends: list[float], each: int, seed: int) -> Interval:
         """Return the interval of observations, as many of each draw."""
         parts = []
-        for chunk in self._drawn.chunks(self._head, max(1, AT_ONCE // each // self.num_draws)):
+        for chunk in self._drawn.chunks(
+            self._head, max(1, SAMPLES_AT_ONCE // each // self.num_draws)
+        ):
             samples = np.concatenate(list(self._samples(chunk, each, seed)))
             # An end is a sample, so that counts stay whole numbers.
             parts.append(np.quantile(samples, ends, axis=0, method="inverted_cdf"))

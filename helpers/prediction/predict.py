@@ -195,6 +195,12 @@ def _drawer(
         pieces = fit_pieces(network, num_examples, num_draws, max_memory)
     if pieces is None or not network.can_rebuild(pieces.counts):
         return lambda block, seed: _one_by_one(network, block, num_draws, seed), True
+    for head in network.heads:
+        if head.template is None and not all(pieces.counts[head.leaves]):
+            raise ValueError(
+                "The network puts out as many rows for many examples as for few: the first axis of "
+                "each output must count the examples."
+            )
     if jit_compile is None:
         jit_compile = pieces.bytes_of_all > BYTES_THAT_PAY and can_compile(pieces)
     compiled = compile_pieces(pieces, num_draws, jit_compile)
