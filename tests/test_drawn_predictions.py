@@ -332,9 +332,9 @@ def test_pixels_are_scored_together_and_described_one_by_one():
 
 def test_padded_steps_count_for_nothing():
     tokens = np.array([[3, 1, 2, 4], [2, 5, 0, 0], [1, 0, 0, 0], [4, 4, 1, 0], [5, 0, 0, 0]])
-    neural_net = tf_keras.Sequential(
-        [tf_keras.layers.Embedding(6, 5, mask_zero=True), tfpl.DenseReparameterization(3)]
-    )
+    layer = tfpl.DenseReparameterization(3)
+    layer.supports_masking = True  # TFP's layers drop the mask otherwise, under fit as well
+    neural_net = tf_keras.Sequential([tf_keras.layers.Embedding(6, 5, mask_zero=True), layer])
     predicted = predict_by_draws(neural_net, tokens, 9, likelihood=LOGITS)
     labels = RNG.integers(0, 3, size=tokens.shape)
     true = np.take_along_axis(predicted.draws, labels[None, ..., None], axis=-1)[..., 0]

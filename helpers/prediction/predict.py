@@ -157,7 +157,6 @@ def _compile(
     names = head_names(neural_net, outputs) if isinstance(found, HeadsLikelihood) else []
     network = LeafNetwork(neural_net, few.inputs, kinds, outputs)
     draw, has_noise = _drawer(network, size, num_draws, max_memory, jit_compile)
-    one = as_tensors(few.rows(slice(0, 1)).inputs, kinds)
 
     def predict(inputs: InputBlocks, seed: int) -> Predictions | HeadsPredictions:
         parts, brought = [], []
@@ -165,7 +164,8 @@ def _compile(
             _check_shapes(block, network)
             parts.append(draw(block, seed))
             brought.append(block.examples.targets)
-        neural_net(one)  # tracing leaves graph tensors in `losses`; an eager call, values
+        # Tracing leaves graph tensors in `losses`; an eager call, values.
+        neural_net(as_tensors(few.inputs, kinds))
         targets = None if brought[0] is None else _joined(brought)
         return _predictions(DrawnOutputs(parts, num_draws), found, names, targets, has_noise)
 
