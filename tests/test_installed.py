@@ -23,7 +23,7 @@ import numpy as np, tensorflow_probability as tfp, tf_keras
 net = tf_keras.Sequential([tfp.layers.DenseFlipout(3)])
 x, y = np.zeros([7, 5], np.float32), np.zeros([7], np.int32)
 history = train_by_elbo(net, x, y, num_epochs=2, batch_size=7, progress=False)
-print(len(history), len(losses_by_layer(net, x)), predict_by_draws(net, x, 2).shape)
+print(len(history), len(losses_by_layer(net, x)), predict_by_draws(net, x, 2).draws.shape)
 print(sorted(name for name in sys.modules if name.split(".")[0] == "helpers"))
 """
 

@@ -14,9 +14,16 @@ from helpers.losses import losses_by_layer
 from helpers.networks.dense import bayesian_network, plain_network
 from helpers.prediction import predict_by_draws
 
+
+def class_draws(*arguments, **options):
+    """Return the probabilities [draws, examples, classes] of a network of logits."""
+    return predict_by_draws(*arguments, likelihood=CLASSES, **options).draws
+
+
 # One worker for the file: its fixtures are drawn once.
 pytestmark = pytest.mark.xdist_group("prediction")
 
+CLASSES = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 IMAGES = np.random.default_rng(2).normal(size=(7, 5)).astype(np.float32)
 MEAN, STDDEV = 0.7, 1.5
 INPUTS = np.array([[-3.0], [0.5], [1.0], [4.0]], np.float32)
@@ -29,7 +36,7 @@ def neural_net():
 
 @pytest.fixture(scope="module")
 def draws(neural_net):
-    return predict_by_draws(neural_net, IMAGES, num_draws=6, seed=1)
+    return class_draws(neural_net, IMAGES, num_draws=6, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +51,7 @@ def one_weight_draws():
         1, kernel_posterior_fn=posterior_fn, bias_posterior_fn=None
     )
     logits = tf_keras.layers.Lambda(lambda logit: tf.concat([tf.zeros_like(logit), logit], axis=1))
-    return predict_by_draws(tf_keras.Sequential([layer, logits]), INPUTS, num_draws=600, seed=3)
+    return class_draws(tf_keras.Sequential([layer, logits]), INPUTS, num_draws=600, seed=3)
 
 
 def test_gives_probabilities_per_draw_example_and_class(draws):
@@ -61,7 +68,7 @@ def test_every_draw_differs(draws):
 @pytest.mark.parametrize("num_draws", [4, 15])  # of one piece, and more
 def test_the_seed_fixes_the_draws(num_draws):
     def predict(neural_net, seed):
-        return predict_by_draws(neural_net, IMAGES, num_draws, seed)
+        return class_draws(neural_net, IMAGES, num_draws, seed)
 
     neural_net = bayesian_network([4, 3])
     first = predict(neural_net, seed=1)  # the call that builds the network
@@ -74,7 +81,7 @@ def test_the_seed_fixes_the_draws(num_draws):
 @pytest.mark.parametrize("num_draws", [4, 15])  # of one piece, and more
 def test_losses_can_be_read_afterwards(num_draws):
     neural_net = bayesian_network([4, 3])
-    predict_by_draws(neural_net, IMAGES, num_draws)
+    class_draws(neural_net, IMAGES, num_draws)
     table = losses_by_layer(neural_net)
     assert table["difference"].abs().max() < 1e-4
 
@@ -101,13 +108,13 @@ def test_the_weights_behind_the_draws_are_the_posterior_s(one_weight_draws):
 def test_a_plain_network_gives_its_softmax_at_every_draw():
     plain = plain_network([4, 3])
     expected = scipy.special.softmax(plain(IMAGES).numpy().astype(np.float64), axis=1)
-    for draw in predict_by_draws(plain, IMAGES, num_draws=3):
+    for draw in class_draws(plain, IMAGES, num_draws=3):
         np.testing.assert_allclose(draw, expected, rtol=1e-5)
 
 
 def test_the_weights_stay_as_they_are(neural_net, draws):
     before = neural_net.get_weights()
-    predict_by_draws(neural_net, IMAGES, num_draws=2)
+    class_draws(neural_net, IMAGES, num_draws=2)
     for weight, start in zip(neural_net.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, start)
 
@@ -115,51 +122,51 @@ def test_the_weights_stay_as_they_are(neural_net, draws):
 @pytest.mark.parametrize("num_draws", [0, -2])
 def test_no_draw_is_refused(neural_net, num_draws):
     with pytest.raises(ValueError, match=f"num_draws is {num_draws}: draw .* at least once"):
-        predict_by_draws(neural_net, IMAGES, num_draws)
+        class_draws(neural_net, IMAGES, num_draws)
 
 
 def test_images_with_nan_are_refused(neural_net):
     images = IMAGES.copy()
     images[[3, 5], 1] = np.nan
-    with pytest.raises(ValueError, match=r"2 of 7 examples hold NaN.*first at index 3"):
-        predict_by_draws(neural_net, images, 2)
+    with pytest.raises(ValueError, match=r"2 of 7 examples of inputs hold NaN.*first at index 3"):
+        class_draws(neural_net, images, 2)
 
 
 def test_a_single_image_without_its_axis_is_refused(neural_net):
-    with pytest.raises(ValueError, match=r"Use images\[:1\], not images\[0\]"):
-        predict_by_draws(neural_net, IMAGES[0], 2)
+    with pytest.raises(ValueError, match=r"A single example is inputs\[:1\], a single"):
+        class_draws(neural_net, IMAGES[0], 2)
 
 
 def test_a_keras_3_network_is_refused():
     with pytest.raises(TypeError, match="is a Keras 3 model"):
-        predict_by_draws(keras.Sequential([keras.layers.Dense(3)]), IMAGES, 2)
+        class_draws(keras.Sequential([keras.layers.Dense(3)]), IMAGES, 2)
 
 
 @pytest.mark.parametrize("layer", ["Flipout", "Reparameterization", "LocalReparameterization"])
 def test_neither_the_bound_nor_more_draws_nor_the_compiler_change_a_draw(layer):
     neural_net = bayesian_network([6, 3], layer_class=getattr(tfp.layers, f"Dense{layer}"))
     images = np.random.default_rng(4).normal(size=(150, 5)).astype(np.float32)
-    whole = predict_by_draws(neural_net, images, 7, seed=1)
+    whole = class_draws(neural_net, images, 7, seed=1)
     assert len({draw.tobytes() for draw in whole}) == 7
     options = [{"max_memory": 8e4}, {"max_memory": 3e4}, {"jit_compile": True}]
     for changed in options:
         np.testing.assert_allclose(
-            predict_by_draws(neural_net, images, 7, seed=1, **changed), whole, rtol=2e-5, atol=1e-6
+            class_draws(neural_net, images, 7, seed=1, **changed), whole, rtol=2e-5, atol=1e-6
         )
-    fewer = predict_by_draws(neural_net, images, 2, seed=1)
+    fewer = class_draws(neural_net, images, 2, seed=1)
     np.testing.assert_allclose(fewer, whole[:2], rtol=2e-5, atol=1e-6)
 
 
 def test_images_of_several_pieces_share_the_weights_of_a_draw():
     neural_net = bayesian_network([3], layer_class=tfp.layers.DenseReparameterization)
     images = np.ones((90, 5), np.float32)
-    draws = predict_by_draws(neural_net, images, 3, max_memory=2e4)
+    draws = class_draws(neural_net, images, 3, max_memory=2e4)
     np.testing.assert_allclose(draws, np.repeat(draws[:, :1], 90, axis=1), rtol=1e-5)
 
 
 def test_copies_of_an_image_in_several_pieces_have_signs_of_their_own():
     neural_net = bayesian_network([3])
-    draws = predict_by_draws(neural_net, np.ones((90, 5), np.float32), 3, max_memory=2e4)
+    draws = class_draws(neural_net, np.ones((90, 5), np.float32), 3, max_memory=2e4)
     assert len({draws[0, index].tobytes() for index in range(90)}) > 10
 
 
@@ -172,10 +179,10 @@ class GammaScale(tf_keras.layers.Layer):
 
 def test_draws_that_cannot_be_numbered_come_from_one_call_each():
     neural_net = tf_keras.Sequential([tf_keras.layers.Dense(3), GammaScale()])
-    draws = predict_by_draws(neural_net, IMAGES, 4, seed=2, max_memory=1)
+    draws = class_draws(neural_net, IMAGES, 4, seed=2, max_memory=1)
     assert len({draw.tobytes() for draw in draws}) == 4
-    np.testing.assert_array_equal(predict_by_draws(neural_net, IMAGES, 4, seed=2), draws)
-    np.testing.assert_array_equal(predict_by_draws(neural_net, IMAGES, 2, seed=2), draws[:2])
+    np.testing.assert_array_equal(class_draws(neural_net, IMAGES, 4, seed=2), draws)
+    np.testing.assert_array_equal(class_draws(neural_net, IMAGES, 2, seed=2), draws[:2])
     ratios = np.log(draws[..., 0] / draws[..., 1])  # one factor for a draw, none for an image
     np.testing.assert_allclose(
         ratios / ratios[:, :1], np.tile(ratios[0] / ratios[0, 0], (4, 1)), 1e-3
@@ -187,10 +194,10 @@ def test_draws_that_cannot_be_numbered_come_from_one_call_each():
 )
 def test_a_bound_that_holds_nothing_is_refused(neural_net, bound, message):
     with pytest.raises(ValueError, match=rf"max_memory is {bound}.*({message})"):
-        predict_by_draws(neural_net, IMAGES, 2, max_memory=bound)
+        class_draws(neural_net, IMAGES, 2, max_memory=bound)
 
 
 def test_small_calls_log_nothing(neural_net, caplog, capfd):
     for num_draws in (1, 2, 3, 4, 5, 6):
-        predict_by_draws(neural_net, IMAGES, num_draws)
+        class_draws(neural_net, IMAGES, num_draws)
     assert "retracing" not in caplog.text + capfd.readouterr().err

@@ -81,29 +81,6 @@ def check_finite_rows(array: npt.NDArray[np.generic], name: str) -> None:
         )
 
 
-def check_images(images: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Return the inputs [examples, …] as float32.
-
-    Raises
-    ------
-    ValueError
-        If there is no example, or a value is NaN or infinite.
-    """
-    array = np.asarray(images, np.float32)
-    if array.ndim < 2 or len(array) == 0:
-        raise ValueError(
-            f"images has shape {array.shape}: the first axis must count the examples, "
-            "for instance (1437, 64). Use images[:1], not images[0], for a single one."
-        )
-    bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
-    if bad.size:
-        raise ValueError(
-            f"{bad.size} of {len(array)} examples hold NaN or infinite values, the first at index "
-            f"{bad[0]}: remove them or fill the gaps before training."
-        )
-    return array
-
-
 def check_labels(
     labels: npt.ArrayLike, num_examples: int, num_classes: int
 ) -> npt.NDArray[np.int32]:

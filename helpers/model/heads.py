@@ -23,7 +23,17 @@ def arrange_targets(network: Any, targets: Any, outputs: Any) -> list[Any]:
                 f"There are {len(leaves)} targets, but the network has one output: pass one array."
             )
         return leaves
-    names = head_names(network, outputs)
+    return in_order(targets, head_names(network, outputs))
+
+
+def in_order(targets: Any, names: list[str]) -> list[Any]:
+    """Return the targets of the outputs of these names, from a dict by name or from a list.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer targets than outputs, or other names.
+    """
     if isinstance(targets, dict):
         if set(targets) != set(names):
             raise ValueError(

@@ -275,10 +275,22 @@ def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
     kinds, floats = ([_declared(network, i, k) for i, k in enumerate(x)] for x in (kinds, floats))
     try:
         return network(as_tensors(inputs, kinds)), kinds
-    except (TypeError, ValueError, tf.errors.OpError):
+    except (TypeError, ValueError, tf.errors.OpError) as error:
         if floats == kinds:
+            _check_axes(inputs, error)
             raise
     return network(as_tensors(inputs, floats)), floats
+
+
+def _check_axes(inputs: Any, error: Exception) -> None:
+    """Raise for inputs of one axis, on which a network failed."""
+    shapes = [tuple(leaf.shape) for leaf in tf.nest.flatten(inputs)]
+    if any(len(shape) == 1 for shape in shapes):
+        raise ValueError(
+            f"The network does not take inputs of shape {', '.join(map(str, shapes))}: the first "
+            "axis must count the examples. A single example is inputs[:1], a single column "
+            "inputs[:, None]."
+        ) from error
 
 
 def warn_of_bytes(network: Any, inputs: Any) -> None:

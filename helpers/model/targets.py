@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from .families import family_of, probabilities_of
 from .likelihood import AnyLikelihood, Likelihood, flatten_heads
 
 Array = npt.NDArray[Any]
@@ -36,23 +37,35 @@ def check_targets(likelihood: AnyLikelihood, targets: Sequence[Any], outputs: An
 
 
 def _check_head(head: Likelihood, targets: Array, outputs: Any) -> None:
-    if head.kind in ("distribution", "function"):
+    kind, shape = _described(head, outputs)
+    if kind in ("function", "values"):
         return  # of the reader's own: log_prob itself is asked
-    shape = tuple(tf.convert_to_tensor(outputs).shape)[1:]
     if targets.dtype.kind not in "biuf":
         raise ValueError(
             "targets must be numbers. Names of classes become numbers with "
             "np.unique(targets, return_inverse=True)[1]."
         )
-    if head.kind == "classes":
+    if kind == "classes":
         check_class_numbers(targets, shape, head.ignored)
-    elif head.kind == "one-hot":
+    elif kind == "one-hot":
         _check_rows(targets, shape)
-    elif head.kind == "yes or no":
+    elif kind == "yes or no":
         _check_range(targets, "0 or 1, or shares between them", targets >= 0, targets <= 1)
     else:
         whole = targets == np.floor(targets)
         _check_range(targets, "counts: whole numbers of at least 0", targets >= 0, whole)
+
+
+def _described(head: Likelihood, outputs: Any) -> tuple[str, tuple[int, ...]]:
+    """Return what the targets are, and for classes the shape (…, classes) of one example."""
+    if head.kind == "function":
+        return head.kind, ()
+    if head.kind != "distribution" or head.distribution is None:
+        return head.kind, tuple(tf.convert_to_tensor(outputs).shape)[1:]
+    distribution = head.distribution(outputs)
+    family = family_of(distribution)
+    has_classes = family in ("classes", "one-hot")
+    return family, tuple(probabilities_of(distribution).shape)[1:] if has_classes else ()
 
 
 def check_class_numbers(targets: Array, shape: tuple[int, ...], ignored: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Predictions in pieces that fit into memory: some draws of the weights on some of the images."""
+"""Predictions in pieces that fit into memory: some draws of the weights on some of the examples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-import tf_keras
 
 from ..draws.indexed_noise import IMAGES_PER_WORD, image_axis, noise_of_draws, noise_of_images
 from ..draws.noise import Draw
@@ -22,34 +21,48 @@ from ..draws.replay import (
     unrepeatable_operations,
 )
 from ..draws.xla_substitutes import SUBSTITUTES
+from ..model.inputs import as_tensor
+from .output_leaves import LeafNetwork
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[Any]
+Leaves = list[Array]
 
-# More draws or images at a time bring nothing: the matrix products are large enough.
-MOST_DRAWS, MOST_TOGETHER = 16, 8192  # the latter: draws times images
+# More draws or examples at a time bring nothing: the matrix products are large enough.
+MOST_DRAWS, MOST_TOGETHER = 16, 8192  # the latter: draws times examples
 ENOUGH_DRAWS = 6  # what the draws share is then computed seldom enough
 
 
 class PieceSize(NamedTuple):
-    """How many draws and how many images are computed at a time."""
+    """How many draws and how many examples are computed at a time."""
 
     num_draws: int
-    num_images: int
+    num_examples: int
 
 
 class Pieces(NamedTuple):
-    """The network traced for the images of one piece, the size of a piece, and all its work.
+    """The network traced for the examples of one piece, the size of a piece, and all its work.
 
-    ``bytes_of_all`` are those of the results of all operations, for all draws and images.
+    ``bytes_of_all`` are those of the results of all operations, for all draws and examples.
     """
 
     traced: Traced
     size: PieceSize
     bytes_of_all: float
 
+    @property
+    def counts(self) -> list[bool]:
+        """For each output, whether its first axis counts the examples."""
+        shapes = (leaf.shape for leaf in self.traced.outputs)
+        return [bool(it.rank) and it[0] == self.size.num_examples for it in shapes]
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether one draw differs from another."""
+        return bool(random_operations(self.traced))
+
 
 def fit_pieces(
-    neural_net: tf_keras.Model, shape: tuple[int, ...], num_draws: int, max_memory: float
+    network: LeafNetwork, num_examples: int, num_draws: int, max_memory: float
 ) -> Pieces | None:
     """Choose pieces that stay below ``max_memory`` bytes.
 
@@ -63,9 +76,8 @@ def fit_pieces(
     ValueError
         If the smallest piece does not fit.
     """
-    for num_images in numbers_of_images(neural_net, shape, num_draws):
-        spec = tf.TensorSpec([num_images, *shape[1:]], tf.float32)
-        traced = trace(lambda images: tf.convert_to_tensor(neural_net(images)), spec)
+    for size_of_piece in numbers_of_examples(network, num_examples, num_draws):
+        traced = trace(network.__call__, *network.specs(size_of_piece))
         if not _is_repeatable(traced):
             return None
         peak, total = bytes_of_a_draw(traced)
@@ -74,28 +86,26 @@ def fit_pieces(
             break
     if fitting < 1:
         raise ValueError(
-            f"max_memory is {max_memory:,.0f} bytes, but one draw of {num_images} images, the "
+            f"max_memory is {max_memory:,.0f} bytes, but one draw of {size_of_piece} examples, the "
             f"smallest piece, needs {peak:,.0f}: allow at least so much."
         )
     most = min(num_draws, MOST_DRAWS, fitting) if random_operations(traced) else 1
     rounds = math.ceil(num_draws / most)
-    size = PieceSize(math.ceil(num_draws / rounds), num_images)
-    return Pieces(traced, size, total * num_draws * math.ceil(shape[0] / num_images))
+    size = PieceSize(math.ceil(num_draws / rounds), size_of_piece)
+    return Pieces(traced, size, total * num_draws * math.ceil(num_examples / size_of_piece))
 
 
-def numbers_of_images(
-    neural_net: tf_keras.Model, shape: tuple[int, ...], num_draws: int
-) -> list[int]:
-    """Return numbers of images to compute at a time, the largest first.
+def numbers_of_examples(network: LeafNetwork, num_examples: int, num_draws: int) -> list[int]:
+    """Return numbers of examples to compute at a time, the largest first.
 
-    They are whole blocks, and no length of a weight or an image is a multiple of one, so that the
-    lengths of a draw tell whether it counts images.
+    They are whole blocks, and no length of a weight or an example is a multiple of one, so that the
+    lengths of a draw tell whether it counts examples.
     """
-    lengths = {*shape[1:]}
-    for variable in neural_net.variables:
+    lengths = {length for spec in network.specs(None) for length in spec.shape[1:]}
+    for variable in network.network.variables:
         lengths |= {*variable.shape, math.prod(variable.shape)}
-    num_pieces = math.ceil(shape[0] * min(num_draws, MOST_DRAWS) / MOST_TOGETHER)
-    target, numbers = math.ceil(shape[0] / num_pieces), []
+    num_pieces = math.ceil(num_examples * min(num_draws, MOST_DRAWS) / MOST_TOGETHER)
+    target, numbers = math.ceil(num_examples / num_pieces), []
     while target:
         number = math.ceil(target / IMAGES_PER_WORD) * IMAGES_PER_WORD
         while any(length and length % number == 0 for length in lengths):
@@ -126,80 +136,108 @@ def bytes_of_a_draw(traced: Traced) -> tuple[float, float]:
 
 def compile_pieces(
     pieces: Pieces, num_draws: int, jit_compile: bool
-) -> Callable[[npt.NDArray[np.float32], int], Array]:
-    """Return (images, seed) ↦ probabilities [draws, examples, classes], computed by pieces."""
-    shared_of, logits_of = _compile(pieces, jit_compile)
-    has_noise = bool(random_operations(pieces.traced))
-    starts = range(0, num_draws, pieces.size.num_draws) if has_noise else [0]
+) -> Callable[[Leaves, int, int], Leaves]:
+    """Return (inputs, number of the first example, seed) ↦ outputs, computed by pieces.
 
-    def predict(images: npt.NDArray[np.float32], seed: int) -> Array:
-        batches = _batches(images, pieces.size.num_images)
-        num_classes = logits_of.structured_outputs.shape[-1]
-        result = np.empty((num_draws, len(images), num_classes))
-        for start in starts:
+    Each output is [draws, examples, …], or [draws, …] if the examples share it; of a network
+    without noise there is one draw.
+    """
+    shared_of, outputs_of = _compile(pieces, jit_compile)
+    num_drawn = num_draws if pieces.has_noise else 1
+
+    def predict(inputs: Leaves, first_example: int, seed: int) -> Leaves:
+        batches = _batches(inputs, pieces)
+        results = _empty(pieces, num_drawn, len(inputs[0]))
+        for start in range(0, num_drawn, pieces.size.num_draws):
             # XLA reads 32 bits of a seed.
             which = tf.constant(seed % 2**32, tf.int64), tf.constant(start, tf.int64)
             shared = shared_of(*which)
             for first, batch in batches:
-                block = tf.constant(first // IMAGES_PER_WORD, tf.int64)
-                part = probabilities(logits_of(batch, *which, block, *shared))
-                place = result[start : start + len(part), first : first + len(batch)]
-                place[:] = part[: place.shape[0], : place.shape[1]]
-        if not has_noise:
-            result[1:] = result[0]
-        return result
+                block = tf.constant((first_example + first) // IMAGES_PER_WORD, tf.int64)
+                parts = outputs_of(*batch, *which, block, *shared)
+                for result, part, counts in zip(results, parts, pieces.counts, strict=True):
+                    _put(result, part.numpy(), start, first if counts else None)
+        return results
 
     return predict
 
 
-def probabilities(logits: tf.Tensor) -> Array:
-    """Return the softmax in float64."""
-    return tf.nn.softmax(tf.cast(logits, tf.float64)).numpy()
+def _empty(pieces: Pieces, num_draws: int, num_examples: int) -> Leaves:
+    """Return room for the outputs of all draws and examples."""
+    room = []
+    for leaf, counts in zip(pieces.traced.outputs, pieces.counts, strict=True):
+        shape = (num_examples, *leaf.shape[1:]) if counts else tuple(leaf.shape)
+        room.append(np.empty((num_draws, *shape), leaf.dtype.as_numpy_dtype))
+    return room
 
 
-def _batches(images: npt.NDArray[np.float32], size: int) -> list[tuple[int, tf.Tensor]]:
-    """Return the number of the first image and the images of each piece, the last one filled up."""
-    starts = range(0, len(images), size)
-    rows = [np.minimum(np.arange(start, start + size), len(images) - 1) for start in starts]
-    return [(start, tf.constant(images[row])) for start, row in zip(starts, rows, strict=True)]
+def _put(result: Array, part: Array, start: int, first: int | None) -> None:
+    """Put the outputs of a piece into their place, without what filled it up."""
+    place = result[start : start + len(part)]
+    if first is None:
+        place[:] = part[: len(place)]
+    else:
+        place = place[:, first : first + part.shape[1]]
+        place[:] = part[: place.shape[0], : place.shape[1]]
+
+
+def _batches(inputs: Leaves, pieces: Pieces) -> list[tuple[int, list[tf.Tensor]]]:
+    """Return the number of the first example and the inputs of each piece, the last filled up."""
+    size, total = pieces.size.num_examples, len(inputs[0])
+    kinds = [spec.dtype for spec in pieces.traced.structured_input_signature[0]]
+    found = []
+    for start in range(0, total, size):
+        rows = np.minimum(np.arange(start, start + size), total - 1)
+        leaves = zip(inputs, kinds, strict=True)
+        found.append((start, [as_tensor(leaf[rows], kind) for leaf, kind in leaves]))
+    return found
 
 
 def _compile(pieces: Pieces, jit_compile: bool) -> tuple[Any, Any]:
-    """Return (seed, first draw) ↦ shared noise, and (images, …) ↦ logits of a piece.
+    """Return (seed, first draw) ↦ shared noise, and (inputs, …) ↦ outputs of a piece.
 
     Where an operation cannot be vectorised over the draws, they are computed one after another.
     """
-    traced, (num_draws, num_images), _ = pieces
-    own, shared_draws, own_draws = _draws_by_owner(traced, num_images)
+    traced, (num_draws, num_examples), _ = pieces
+    own, shared_draws, own_draws = _draws_by_owner(traced, num_examples)
+    specs = traced.structured_input_signature[0]
 
     def shared_of(seed: tf.Tensor, first: tf.Tensor) -> list[tf.Tensor]:
         return noise_of_draws(shared_draws, seed, first, num_draws, one_by_one=jit_compile)
 
-    def logits_of(images: tf.Tensor, seed: Any, first: Any, block: Any, *shared: Any) -> tf.Tensor:
+    def outputs_of(*inputs: tf.Tensor) -> list[tf.Tensor]:
+        batch, (seed, first, block, *shared) = inputs[: len(specs)], inputs[len(specs) :]
         given = iter(shared)
-        own_numbers = num_images, seed, first, num_draws, block
+        own_numbers = num_examples, seed, first, num_draws, block
         made = iter(noise_of_images(own_draws, *own_numbers, one_by_one=jit_compile))
         noise = [next(made if is_own else given) for is_own in own]
         return _over_draws(
             traced,
-            images,
+            batch,
             noise,
             dict(SUBSTITUTES) | {"Cast": _signs_as_float} if jit_compile else {},
         )
 
     number = tf.TensorSpec([], tf.int64)
     noise = [tf.TensorSpec([num_draws, *draw.shape], draw.dtype) for draw in shared_draws]
-    images = traced.structured_input_signature[0]
     return (
         _concrete(shared_of, jit_compile, number, number),
-        _concrete(logits_of, jit_compile, *images, number, number, number, *noise),
+        _concrete(outputs_of, jit_compile, *specs, number, number, number, *noise),
     )
 
 
-def _draws_by_owner(traced: Traced, num_images: int) -> tuple[list[bool], list[Draw], list[Draw]]:
-    """Return of each draw whether every image has its own; those that are shared; the others."""
+def can_compile(pieces: Pieces) -> bool:
+    """Whether XLA takes the network: it has no words and no tables of words."""
+    operations = pieces.traced.graph.get_operations()
+    tensors = (tensor for operation in operations for tensor in operation.outputs)
+    words = any(tensor.dtype == tf.string for tensor in tensors)
+    return not words and not any(it.type.startswith("Lookup") for it in operations)
+
+
+def _draws_by_owner(traced: Traced, num_examples: int) -> tuple[list[bool], list[Draw], list[Draw]]:
+    """Return of each draw whether every example has its own; those that are shared; the others."""
     draws = [describe_draw(operation) for operation in random_operations(traced)]
-    own = [image_axis(draw, num_images) is not None for draw in draws]
+    own = [image_axis(draw, num_examples) is not None for draw in draws]
     shared, others = (
         [draw for draw, it in zip(draws, own, strict=True) if it is kind] for kind in (False, True)
     )
@@ -213,20 +251,21 @@ def _concrete(function: Callable[..., Any], jit_compile: bool, *specs: tf.Tensor
 
 
 def _over_draws(
-    traced: Traced, images: tf.Tensor, noise: list[tf.Tensor], substitutes: Any
-) -> tf.Tensor:
-    """Return the logits [draws, images, classes] for noise [draws, …]."""
+    traced: Traced, inputs: Sequence[tf.Tensor], noise: list[tf.Tensor], substitutes: Any
+) -> list[tf.Tensor]:
+    """Return the outputs, each [draws, …], for noise [draws, …]."""
 
-    def one_draw(noise: Sequence[tf.Tensor]) -> tf.Tensor:
-        return replay(traced, [images], noise, substitutes)[0]
+    def one_draw(noise: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        return replay(traced, inputs, noise, substitutes)
 
     if not noise or noise[0].shape[0] == 1:
-        return one_draw([it[0] for it in noise])[None]
+        return [leaf[None] for leaf in one_draw([it[0] for it in noise])]
     try:
         # What depends on no draw is computed once, as the first product with the means.
         return tf.vectorized_map(one_draw, noise, fallback_to_while_loop=False)
     except (ValueError, NotImplementedError):  # an operation without a vectorised form
-        return tf.map_fn(one_draw, noise, fn_output_signature=traced.outputs[0].dtype)
+        kinds = [leaf.dtype for leaf in traced.outputs]
+        return tf.map_fn(one_draw, noise, fn_output_signature=kinds)
 
 
 def _signs_as_float(operation: tf.Operation, value: Any) -> tf.Tensor | None:
@@ -247,8 +286,9 @@ def _signs_as_float(operation: tf.Operation, value: Any) -> tf.Tensor | None:
 
 
 def _is_repeatable(traced: Traced) -> bool:
-    """Whether all draws can be taken from outside."""
-    shapes = [operation.outputs[0].shape for operation in random_operations(traced)]
+    """Whether all draws can be taken from outside, and all shapes are known before the call."""
+    draws = [operation.outputs[0] for operation in random_operations(traced)]
+    shapes = [tensor.shape for tensor in (*draws, *traced.outputs)]
     return not unrepeatable_operations(traced) and all(it.is_fully_defined() for it in shapes)
 
 

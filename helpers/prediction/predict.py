@@ -3,122 +3,296 @@
 Introduced in chapters/03-elbo.md, "Five weights side by side".
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
+import tensorflow_probability as tfp
 import tf_keras
 
 from ..draws.replay import trace
-from ..model.checks import check_images, check_keras_version
-from .chunks import compile_pieces, fit_pieces, probabilities
+from ..model.checks import check_keras_version
+from ..model.heads import head_names, in_order, like_heads
+from ..model.inputs import Examples, as_tensors, call_network
+from ..model.likelihood import (
+    AnyLikelihood,
+    HeadsLikelihood,
+    flatten_heads,
+    plain_distribution,
+)
+from ..model.outputs import find_likelihood
+from .chunks import can_compile, compile_pieces, fit_pieces
+from .drawn_outputs import DrawnOutputs, LeafPart, ObjectPart, Part
+from .drawn_predictions import FEW, HeadsPredictions, Predictions
+from .input_blocks import Block, InputBlocks
+from .output_leaves import LeafNetwork, output_shape
 
-Array = npt.NDArray[np.float64]
+tfd = tfp.distributions
 
-Predict = Callable[[npt.NDArray[np.float32], int], Array]  # (images, seed) ↦ probabilities
+Draw = Callable[[Block, int], Part]  # (some examples, seed) ↦ their outputs under all draws
 
-# XLA's compilation pays when the layers' results of all draws and images take so many bytes.
+# XLA's compilation pays when the layers' results of all draws and examples take so many bytes.
 BYTES_THAT_PAY = 4e10
 
 
 def predict_by_draws(
     neural_net: tf_keras.Model,
-    images: npt.ArrayLike,
+    inputs: Any,
     num_draws: int,
     seed: int = 0,
     *,
+    likelihood: Any = None,
     max_memory: float = 2**28,
     jit_compile: bool | None = None,
-) -> Array:
-    """Return the class probabilities under ``num_draws`` draws of the weights.
+) -> Predictions | HeadsPredictions:
+    """Return what the network predicts under ``num_draws`` draws of its weights.
 
-    Every draw is a call of its own: copies of an image inside *one* batch share noise, so that
-    their spread is not the posterior's. Average the result over its first axis for the predictive
-    distribution (probabilities, not logits, are what is averaged).
+    Every draw is a call of its own: copies of an example inside *one* batch share noise, so that
+    their spread is not the posterior's. Averaged are probabilities and densities, not logits.
 
-    Many draws are computed at a time, on as many images as the memory allows. A draw depends on
-    ``seed`` and its number alone: neither more draws nor another bound change it, but for rounding.
-    A network with a draw that cannot be numbered so (a gamma distribution, a draw inside a loop) is
-    called once a draw, on all images, whatever the bound.
+    Many draws are computed at a time, on as many examples as the memory allows. A draw depends on
+    ``seed`` and its number alone: neither more draws nor another bound, nor other batches of a
+    dataset change it, but for rounding. A network with a draw that cannot be numbered so (a gamma
+    distribution, a draw inside a loop), or with a distribution that TensorFlow cannot take apart,
+    is called once a draw, on all examples in memory, whatever the bound.
 
     Parameters
     ----------
     neural_net
-        A ``tf_keras`` model from images [examples, …] to logits [examples, classes].
-    images
-        Images [examples, …].
+        A ``tf_keras`` model.
+    inputs
+        Inputs in any form that ``fit`` takes: an array [examples, …], a list, tuple or dict of
+        arrays, a frame, a batched ``tf.data.Dataset``, a ``Sequence``. A dataset is read once, in
+        its order; targets that it brings are kept for ``log_predictive_density``.
     num_draws
         S, the number of draws, at least 1.
     seed
         Of the draws: the same call gives the same ones.
+    likelihood
+        What the outputs say of the targets, where neither a distribution that the network puts out,
+        nor its compiled loss, nor :func:`~helpers.training.train.train_by_elbo` has said it: a
+        ``tf_keras`` loss, its name, or a function outputs ↦ distribution, such as
+        ``lambda outputs: tfd.Normal(outputs, noise)``; for several outputs one for each.
     max_memory
-        About how many bytes noise and results of the layers may take, beside images and result.
+        About how many bytes noise and results of the layers may take, beside inputs and result.
     jit_compile
         Whether XLA compiles the network: a second or two at the start, less time for each draw, the
         same draws. ``None`` means: when there is enough to compute to pay for it.
 
     Returns
     -------
-    ndarray
-        Probabilities [draws, examples, classes]; the last axis sums to 1.
+    Predictions or HeadsPredictions
+        ``.draws`` [draws, examples, …], ``.mean``, ``.stddev``, ``.interval(level)``,
+        ``.epistemic``, ``.aleatoric``, ``.log_predictive_density(targets)``; of a network with
+        several outputs, these for each, and the joint density.
 
     Raises
     ------
     TypeError, ValueError
-        If the network is not of ``tf_keras``, the images hold NaN, ``num_draws`` is below 1, or
-        ``max_memory`` is too small for one draw of a few images.
+        If the network is not of ``tf_keras``, the inputs hold NaN or have no form that it takes,
+        nothing says what the outputs are, ``num_draws`` is below 1, or ``max_memory`` is too small
+        for one draw of a few examples.
     """
-    check_keras_version(neural_net)
-    images = check_images(images)
-    if num_draws < 1:
-        raise ValueError(f"num_draws is {num_draws}: draw the weights at least once.")
-    if not max_memory > 0:
-        raise ValueError(f"max_memory is {max_memory}: give a positive number of bytes.")
     tf.random.set_seed(seed)  # for the weights of a network that was never called
-    if not neural_net.built:
-        neural_net(images[:1])
-    predict = compile_prediction(neural_net, images.shape, num_draws, max_memory, jit_compile)
-    result = predict(images, seed)
-    neural_net(images[:1])  # tracing leaves graph tensors in `losses`; an eager call, values
-    return result
+    _check_options(neural_net, num_draws, max_memory)
+    blocks = InputBlocks(inputs)
+    predict = _compile(neural_net, blocks, num_draws, likelihood, max_memory, jit_compile)
+    return predict(blocks, seed)
 
 
 def compile_prediction(
     neural_net: tf_keras.Model,
-    shape: tuple[int, ...],
+    inputs: Any,
     num_draws: int,
+    *,
+    likelihood: Any = None,
     max_memory: float = 2**28,
     jit_compile: bool | None = None,
-) -> Predict:
-    """Return (images, seed) ↦ what :func:`predict_by_draws` returns, to be called many times.
+) -> Callable[[Any, int], Predictions | HeadsPredictions]:
+    """Return (inputs, seed) ↦ what :func:`predict_by_draws` returns, to be called many times.
 
     Parameters
     ----------
-    neural_net
-        Has been called once.
-    shape
-        Of all images, [examples, …].
-    num_draws, max_memory, jit_compile
+    neural_net, num_draws, likelihood, max_memory, jit_compile
         As in :func:`predict_by_draws`.
+    inputs
+        Of the form and the shapes of those that will be predicted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`predict_by_draws`.
+    """
+    _check_options(neural_net, num_draws, max_memory)
+    blocks = InputBlocks(inputs)
+    predict = _compile(neural_net, blocks, num_draws, likelihood, max_memory, jit_compile)
+    return lambda others, seed: predict(InputBlocks(others), seed)
+
+
+def _check_options(neural_net: Any, num_draws: int, max_memory: float) -> None:
+    check_keras_version(neural_net)
+    if num_draws < 1:
+        raise ValueError(f"num_draws is {num_draws}: draw the weights at least once.")
+    if not max_memory > 0:
+        raise ValueError(f"max_memory is {max_memory}: give a positive number of bytes.")
+
+
+def _compile(
+    neural_net: tf_keras.Model,
+    blocks: InputBlocks,
+    num_draws: int,
+    likelihood: Any,
+    max_memory: float,
+    jit_compile: bool | None,
+) -> Callable[[InputBlocks, int], Predictions | HeadsPredictions]:
+    """Return (inputs, seed) ↦ predictions, for inputs like these."""
+    size = blocks.head.examples.num_examples
+    few = blocks.head.examples.rows(np.unique(np.linspace(0, size - 1, min(size, FEW)).astype(int)))
+    outputs, kinds = call_network(neural_net, few.inputs)
+    _check_outputs(outputs, few.num_examples)
+    found = _likelihood(neural_net, outputs, few, likelihood)
+    names = head_names(neural_net, outputs) if isinstance(found, HeadsLikelihood) else []
+    network = LeafNetwork(neural_net, few.inputs, kinds, outputs)
+    draw, has_noise = _drawer(network, size, num_draws, max_memory, jit_compile)
+
+    def predict(inputs: InputBlocks, seed: int) -> Predictions | HeadsPredictions:
+        parts, brought = [], []
+        for block in inputs:
+            _check_shapes(block, network)
+            parts.append(draw(block, seed))
+            brought.append(block.examples.targets)
+        # Tracing leaves graph tensors in `losses`; an eager call, values.
+        neural_net(as_tensors(few.inputs, kinds))
+        targets = None if brought[0] is None else _joined(brought)
+        return _predictions(DrawnOutputs(parts, num_draws), found, names, targets, has_noise)
+
+    return predict
+
+
+def _likelihood(network: Any, outputs: Any, few: Examples, given: Any) -> AnyLikelihood:
+    """Return the likelihood, which targets tell only if nothing else does."""
+    try:
+        return find_likelihood(network, outputs, given=given)
+    except ValueError:
+        if few.targets is None:
+            raise
+    return find_likelihood(network, outputs, as_tensors(few.targets), given)
+
+
+def _drawer(
+    network: LeafNetwork,
+    num_examples: int,
+    num_draws: int,
+    max_memory: float,
+    jit_compile: bool | None,
+) -> tuple[Draw, bool]:
+    """Return what computes the outputs of some examples, and whether draws differ."""
+    pieces = None
+    if network.comes_apart:
+        pieces = fit_pieces(network, num_examples, num_draws, max_memory)
+    if pieces is None or not network.can_rebuild(pieces.counts):
+        return lambda block, seed: _one_by_one(network, block, num_draws, seed), True
+    for head in network.heads:
+        if head.template is None and not all(pieces.counts[head.leaves]):
+            raise ValueError(
+                "The network puts out as many rows for many examples as for few: the first axis of "
+                "each output must count the examples."
+            )
+    if jit_compile is None:
+        jit_compile = pieces.bytes_of_all > BYTES_THAT_PAY and can_compile(pieces)
+    compiled = compile_pieces(pieces, num_draws, jit_compile)
+
+    def draw(block: Block, seed: int) -> Part:
+        leaves = compiled(block.leaves, block.first, seed)
+        _check_numbers(leaves)
+        return LeafPart(_numbers(block), network.heads, leaves, pieces.counts)
+
+    return draw, pieces.has_noise
+
+
+def _one_by_one(network: LeafNetwork, block: Block, num_draws: int, seed: int) -> Part:
+    """Return the outputs, one call of the network a draw, with TensorFlow's own generator."""
+    tf.random.set_seed(seed)
+    inputs = as_tensors(block.leaves, network.kinds)
+    if any(head.template is not None for head in network.heads):
+        calls = [flatten_heads(network.call(inputs)) for _ in range(num_draws)]
+        return ObjectPart(_numbers(block), [list(map(plain_distribution, it)) for it in calls])
+    one_draw = trace(network.__call__, *network.specs(len(block.leaves[0])))
+    columns = zip(*(one_draw(*inputs) for _ in range(num_draws)), strict=True)
+    leaves = [np.stack([leaf.numpy() for leaf in column]) for column in columns]
+    _check_numbers(leaves)
+    return LeafPart(_numbers(block), network.heads, leaves, [True] * len(leaves))
+
+
+def _check_shapes(block: Block, network: LeafNetwork) -> None:
+    shapes = [tuple(leaf.shape[1:]) for leaf in block.leaves]
+    wanted = [tuple(spec.shape[1:]) for spec in network.specs(None)]
+    if shapes != wanted:
+        raise ValueError(
+            f"An example has the shapes {shapes}, but the prediction was compiled for {wanted}."
+        )
+
+
+def _predictions(
+    drawn: DrawnOutputs, found: AnyLikelihood, names: list[str], targets: Any, has_noise: bool
+) -> Predictions | HeadsPredictions:
+    """Return the predictions of one output, or of several in their structure."""
+    if not isinstance(found, HeadsLikelihood):
+        return Predictions(drawn, found, targets=targets, has_noise=has_noise)
+    many = [None] * len(names) if targets is None else in_order(targets, names)
+    heads = (
+        Predictions(drawn, one, head=index, targets=many[index], has_noise=has_noise)
+        for index, one in enumerate(found.flat)
+    )
+    return HeadsPredictions(like_heads(found.heads, heads), names, found, targets)
+
+
+def _numbers(block: Block) -> range:
+    return range(block.first, block.first + block.examples.num_examples)
+
+
+def _check_outputs(outputs: Any, num_examples: int) -> None:
+    """Raise unless each output has a row for each example.
 
     Raises
     ------
     ValueError
-        If ``max_memory`` is too small for one draw of a few images.
+        If it has not, or is a joint distribution.
     """
-    pieces = fit_pieces(neural_net, shape, num_draws, max_memory)
-    if pieces is None:
-        return lambda images, seed: _one_by_one(neural_net, images, num_draws, seed)
-    if jit_compile is None:
-        jit_compile = pieces.bytes_of_all > BYTES_THAT_PAY
-    return compile_pieces(pieces, num_draws, jit_compile)
+    for head in flatten_heads(outputs):
+        if isinstance(plain_distribution(head), tfd.JointDistribution):
+            raise ValueError(  # noqa: TRY004 (the network is wrong, not the type passed)
+                "The network puts out a joint distribution: put out its parts, as a list or dict "
+                "of distributions."
+            )
+        shape = output_shape(head)
+        if not shape.rank or shape[0] != num_examples:
+            raise ValueError(
+                f"The network maps {num_examples} examples to an output of shape {tuple(shape)}: "
+                "the first axis must count the examples."
+            )
 
 
-def _one_by_one(
-    neural_net: tf_keras.Model, images: npt.NDArray[np.float32], num_draws: int, seed: int
-) -> Array:
-    """Return the probabilities, one call of the network a draw, with TensorFlow's own generator."""
-    tf.random.set_seed(seed)
-    one_draw = trace(neural_net, tf.TensorSpec(images.shape, images.dtype))
-    return np.stack([probabilities(one_draw(tf.constant(images))) for _ in range(num_draws)])
+def _check_numbers(leaves: list[Any]) -> None:
+    """Raise if a network puts out NaN.
+
+    Raises
+    ------
+    ValueError
+        If it does: its weights have diverged, or an input is out of all measure.
+    """
+    for leaf in leaves:
+        if leaf.dtype.kind == "f" and np.isnan(leaf).any():
+            raise ValueError(
+                "The network puts out NaN: its weights or its predictions have grown beyond all "
+                "bounds, usually in training. Train anew with a smaller learning rate."
+            )
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Return the targets of all blocks in one structure."""
+    columns = zip(*(tf.nest.flatten(part) for part in parts), strict=True)
+    return tf.nest.pack_sequence_as(parts[0], [np.concatenate(column) for column in columns])

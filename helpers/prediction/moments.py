@@ -1,0 +1,57 @@
+"""Means and variances of what a network's distributions describe, or why there are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..model.families import family_of, probabilities_of
+
+Array = npt.NDArray[np.float64]
+
+
+def means(distribution: Any) -> Array:
+    """Return the probabilities [rows, …, classes] of classes, else the means [rows, …].
+
+    Raises
+    ------
+    ValueError
+        If the distribution has no mean.
+    """
+    if family_of(distribution) in ("classes", "one-hot"):
+        return np.asarray(probabilities_of(distribution), np.float64)
+    return _moment(distribution, "mean")
+
+
+def variances(distribution: Any) -> Array:
+    """Return the variances [rows, …] of values.
+
+    Raises
+    ------
+    ValueError
+        If the distribution has no variance.
+    """
+    return _moment(distribution, "variance")
+
+
+def _moment(distribution: Any, name: str) -> Array:
+    title = type(distribution).__name__
+    instead = (
+        "interval(level) and log_predictive_density(targets), which need none, describe the "
+        "predictions."
+    )
+    try:
+        found = np.asarray(getattr(distribution, name)(), np.float64)
+    except NotImplementedError:
+        raise ValueError(
+            f"TFP knows no formula for the {name} of {title}, which the network puts out: {instead}"
+        ) from None
+    missing = np.isnan(found)
+    if missing.any():
+        raise ValueError(
+            f"{title}, which the network puts out, has no {name} for {missing.sum()} of "
+            f"{missing.size} predictions (its tails are too heavy): {instead}"
+        )
+    return found
