@@ -1,4 +1,4 @@
-"""Latent codes: those that nothing holds are an alarm, others are measured or said to be unknown."""
+"""Latent codes: what nothing holds is an alarm; others are measured or said to be unknown."""
 
 import pytest
 import tensorflow as tf

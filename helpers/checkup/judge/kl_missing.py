@@ -3,7 +3,7 @@
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
 from ..report import Finding
-from .kl_right import right_factor
+from .kl_right import divisor, right_factor
 
 
 def is_zero(factor: KLFactor, case: Case) -> bool:
@@ -99,14 +99,16 @@ def _no_entry(case: Case) -> Finding:
         "The layer adds nothing to losses: kernel_divergence_fn or the prior is None, or "
         "nobody calls add_loss."
     )
-    return _missing(reason, "Leave prior and divergence in place, and divide the KL by N.", case)
+    by = f"{divisor(case):,.6g}"
+    cure = f"Leave prior and divergence in place, and divide the KL by {by}."
+    return _missing(reason, cure, case)
 
 
 def _never_added(case: Case) -> Finding:
     reason = "The layer adds its KL to losses, but what you minimise does not feel it."
     cure = (
-        "Add sum(network.losses) / N after the forward pass, inside the tape, as a tensor (no "
-        "float(), no .numpy()), and read it anew at every step."
+        f"Add sum(network.losses) / {divisor(case):.6g} after the forward pass, inside the "
+        "tape, as a tensor (no float(), no .numpy()), and read it anew at every step."
     )
     return _missing(reason, cure, case)
 
