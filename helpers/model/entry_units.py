@@ -8,7 +8,7 @@ variables of a reader's own layer are found by what they do to its draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ import tf_keras
 from .entry_floor import lowest_values
 from .layer_calls import LayerCall, layer_calls
 from .loss_entries import ACTIVITY, ADDED, REGULARISER, LossEntry, loss_entries
-from .measured_scales import measured_posteriors
+from .measured_scales import MeasuredPosterior, measured_posteriors
 from .reachable import reachable
 from .recorded_draws import recorded_factor
 from .small_scales import enlarged, small_scales
@@ -93,7 +93,7 @@ class EntryUnit:
             return f"{name} / rows of the batch"
         if abs(self.factor - 1) < SAME:
             return name
-        return f"{name} × 0" if self.factor == 0 else f"{name} / {_short(self.divisor)}"
+        return f"{name} / {_short(self.divisor)}"
 
 
 def entry_units(network: Any, inputs: Any) -> list[EntryUnit]:
@@ -183,10 +183,27 @@ class _Probe:
     def units(self) -> list[EntryUnit]:
         """Return what each entry is."""
         groups = self._posteriors_of_entries()
-        units = [self._unit(i, group) for i, group in enumerate(groups)]
-        units = self._by_slope(units)
+        first = self._first_of_its_kind(groups)
+        units: list[EntryUnit] = []
+        for index, group in enumerate(groups):
+            known = first[index] != index
+            units.append(units[first[index]] if known else self._unit(index, group))
+        units = self._by_slope(units, [i for i, place in enumerate(first) if i == place])
+        units = [units[place] for place in first]
         doubled = self._doubled(units)
         return [self._with_variable(i, unit) for i, unit in enumerate(doubled)]
+
+    def _first_of_its_kind(self, groups: list[tuple[Posterior, ...]]) -> list[int]:
+        """Return for each entry the place of the first that is the same number of the same layer.
+
+        A layer that is called at each step adds its KL as often.
+        """
+        places: dict[Any, int] = {}
+        first = []
+        for index, (entry, group) in enumerate(zip(self.entries, groups, strict=True)):
+            kind = id(entry.layer), entry.part, tuple(map(id, group)), self.values[index]
+            first.append(index if not group else places.setdefault(kind, index))
+        return first
 
     def _call(self, seed: int, inputs: Any = None) -> list[LossEntry]:
         use_seed(seed, repeatable=True)
@@ -214,9 +231,10 @@ class _Probe:
 
     def _posteriors_of_entries(self) -> list[tuple[Posterior, ...]]:
         """Return for each entry the posteriors of the weights that it may be about."""
-        return [self._of_entry(index, entry) for index, entry in enumerate(self.entries)]
+        used = self._used() if any(entry.part == ADDED for entry in self.entries) else []
+        return [self._of_entry(index, entry, used) for index, entry in enumerate(self.entries)]
 
-    def _of_entry(self, index: int, entry: LossEntry) -> tuple[Posterior, ...]:
+    def _of_entry(self, index: int, entry: LossEntry, used: list[set[int]]) -> tuple[Any, ...]:
         if entry.part in (REGULARISER, ACTIVITY):
             return ()
         own = [p for p in self.posteriors if p.layer is entry.layer]
@@ -229,21 +247,24 @@ class _Probe:
             own = [p for p in self.posteriors if id(p.layer) in inside]
         if not own:
             return ()
-        used = self._used(index, [v for p in own for v in p.variables])
-        random = [p for p in own if p.is_random and _has_scale(p, used)]
-        points = [p for p in own if not p.is_random and any(id(v) in used for v in p.variables)]
+        random = [p for p in own if p.is_random and _has_scale(p, used[index])]
+        points = [p for p in own if not p.is_random and _ids(p.variables) & used[index]]
         return tuple(random or points)
 
-    def _used(self, index: int, variables: list[Any]) -> set[int]:
-        """Return the ``id`` of the variables on which an entry depends."""
-        use_seed(1, repeatable=True)
-        with tf.GradientTape() as tape:
+    def _used(self) -> list[set[int]]:
+        """Return for each entry the ``id`` of the variables on which it depends."""
+        means = [v for p in self.posteriors if isinstance(p, MeasuredPosterior) for v in p.means]
+        several = [v for p in self.posteriors for v in p.variables] + means
+        variables = list({id(v): v for v in several}.values())
+        with tf.GradientTape(persistent=True) as tape:
             for variable in variables:
                 tape.watch(variable)
-            self.network(self.inputs)
-            value = tf.reduce_sum(loss_entries(self.network)[index].value)
-        gradients = tape.gradient(value, variables)
-        return {id(v) for v, g in zip(variables, gradients, strict=True) if g is not None}
+            values = [tf.reduce_sum(entry.value) for entry in self._call(seed=1)]
+        gradients = [tape.gradient(value, variables) for value in values]
+        return [
+            {id(v) for v, g in zip(variables, row, strict=True) if g is not None}
+            for row in gradients
+        ]
 
     def _unit(self, index: int, posteriors: tuple[Posterior, ...]) -> EntryUnit:
         """Return what can be said of one entry without making scales tiny."""
@@ -271,6 +292,8 @@ class _Probe:
     def _by_closed_form(self, index: int, unit: EntryUnit, wanted: float) -> EntryUnit:
         """Return the unit with its factor, if that stays the same in other states."""
         factor = float(self.values[index] / wanted)
+        if factor == 0:
+            return replace(unit, kind="unknown", problem=_zero())
         points = [(wanted, float(self.values[index]))]
         for value, nats in self._in_other_states(index, unit.posteriors):
             points.append((nats, value))
@@ -327,9 +350,9 @@ class _Probe:
         call = layer_calls([layer], lambda: self._call(seed=1), self.generators).get(id(layer))
         return call is not None and not isinstance(layer, tf_keras.Model) and call.draws
 
-    def _by_slope(self, units: list[EntryUnit]) -> list[EntryUnit]:
+    def _by_slope(self, units: list[EntryUnit], chosen: list[int]) -> list[EntryUnit]:
         """Return the units with the factors of drawn KLs, and of those without a closed form."""
-        todo = [i for i, u in enumerate(units) if u.kind == "kl" and np.isnan(u.factor)]
+        todo = [i for i in chosen if units[i].kind == "kl" and np.isnan(units[i].factor)]
         if not todo:
             return units
         factors = self._slopes(units, todo)
@@ -570,10 +593,16 @@ def _own_variables(layer: Any) -> list[Any]:
 
 
 def _has_scale(posterior: Posterior, used: set[int]) -> bool:
-    """Whether one of these variables is a scale of the posterior."""
+    """Whether these variables hold a scale of the posterior, and the means beside it."""
+    if isinstance(posterior, MeasuredPosterior) and not _ids(posterior.means) & used:
+        return False
     _, slopes = posterior.entropy_gradients()
     pairs = zip(posterior.variables, slopes, strict=True)
     return any(id(v) in used and np.any(slope) for v, slope in pairs)
+
+
+def _ids(variables: Iterable[Any]) -> set[int]:
+    return {id(variable) for variable in variables}
 
 
 def _not_proportional(nats: Array, values: Array) -> str:
@@ -596,8 +625,8 @@ def _zero() -> str:
 def _no_plateau() -> str:
     return (
         "its slope in log σ is not that of a KL times a number; if it is one, keep its "
-        "distributions as attributes of the layer (self.kernel_posterior and self.kernel_prior), so "
-        "that the two can be compared"
+        "distributions as attributes of the layer (self.kernel_posterior and self.kernel_prior), "
+        "so that the two can be compared"
     )
 
 

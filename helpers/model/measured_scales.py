@@ -19,7 +19,9 @@ from .weight_posteriors import Posterior
 
 Array = npt.NDArray[np.float64]
 
-LOW, LOWER, NONE = -5.0, -7.0, -40.0  # softplus and exp: σ of .0067 and .0009, and none
+# σ so small that activations are straight lines: 1e-4 and 2e-5 of softplus and exp, and none.
+LOW, LOWER, NONE = -9.0, -11.0, -40.0
+DIRECT, LESS = 4e-4, 1e-4
 EXPONENTS = (1.0, 0.5)  # of σ in exp(ρ), or in the variable itself: σ or σ²
 FLAT = 1e-3  # of what draws differ by: a variable that changes less of it is no scale
 CLOSE = 0.05  # relative, between a ratio of spreads and that of a known function
@@ -66,14 +68,14 @@ def measured_posteriors(call: LayerCall, variables: list[Any]) -> list[MeasuredP
     if not call.draws:
         return []
     before = call.difference()
-    made = {id(v): _told(variable=v, call=call, before=before) for v in variables}
-    others = [v for v in variables if made[id(v)] is None]
+    made = {id(v): scale for v in variables if (scale := _told(v, call, before)) is not None}
     found = []
-    for variable in variables:
-        if (scale := made[id(variable)]) is None:
-            continue
-        means = tuple(v for v in others if v.shape == variable.shape)
-        if means:
+    for shape in {tuple(v.shape) for v in variables}:
+        same = [v for v in variables if tuple(v.shape) == shape]
+        scales = _scales_of(same, made)
+        means = tuple(v for v in same if all(v is not scale for scale in scales))
+        for variable in scales if means else []:
+            scale = made[id(variable)]
             name = variable.name.split("/")[-1].split(":")[0]
             exponents = ((variable, scale.exponent),)
             found.append(
@@ -85,10 +87,25 @@ def measured_posteriors(call: LayerCall, variables: list[Any]) -> list[MeasuredP
 
 
 class _Scale(NamedTuple):
-    """How σ follows a variable: its exponential, or itself, to a power."""
+    """How σ follows a variable: its exponential, or itself, to a power; and by how much."""
 
     exponent: float
     is_direct: bool
+    response: float = 0.0
+
+
+def _scales_of(same: list[Any], made: dict[int, _Scale]) -> list[Any]:
+    """Return the scales among variables of one shape.
+
+    Under an activation a mean moves what draws differ by as well, in proportion to itself, as a
+    direct scale does, but less: of such variables the half that moves it most are scales.
+    """
+    told = [v for v in same if id(v) in made]
+    exponential = [v for v in told if not made[id(v)].is_direct]
+    if exponential:
+        return exponential
+    ranked = sorted(told, key=lambda v: -made[id(v)].response)
+    return ranked[: max(1, len(same) // 2)]
 
 
 def _told(variable: Any, call: LayerCall, before: Array) -> _Scale | None:
@@ -108,10 +125,11 @@ def _told(variable: Any, call: LayerCall, before: Array) -> _Scale | None:
             if abs(ratio / np.exp(exponent * (LOW - LOWER)) - 1) < CLOSE:
                 return _Scale(exponent, is_direct=False)
         at_zero = difference(0.0)
-        ratio = _ratio(difference(0.004) - at_zero, difference(0.001) - at_zero)
+        at_more = difference(DIRECT) - at_zero
+        ratio = _ratio(at_more, difference(LESS) - at_zero)
         for power in EXPONENTS:
-            if abs(ratio / 4**power - 1) < CLOSE:
-                return _Scale(power, is_direct=True)
+            if abs(ratio / (DIRECT / LESS) ** power - 1) < CLOSE:
+                return _Scale(power, is_direct=True, response=float(np.linalg.norm(at_more)))
     finally:
         put_back()
     return None
