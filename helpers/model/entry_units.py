@@ -607,7 +607,8 @@ def _ids(variables: Iterable[Any]) -> set[int]:
 
 def _not_proportional(nats: Array, values: Array) -> str:
     slope, constant = np.polyfit(nats, values, 1)
-    if np.allclose(values, slope * nats + constant, rtol=SAME) and slope > 0:
+    moves = np.ptp(values) > SAME * np.abs(values).max()
+    if moves and slope > 0 and np.allclose(values, slope * nats + constant, rtol=SAME):
         return (
             f"it is the KL / {_short(1 / slope)} {'+' if constant >= 0 else '-'} "
             f"{abs(constant):.4g}, and that constant is no KL"
