@@ -292,8 +292,8 @@ class _Probe:
     def _by_closed_form(self, index: int, unit: EntryUnit, wanted: float) -> EntryUnit:
         """Return the unit with its factor, if that stays the same in other states."""
         factor = float(self.values[index] / wanted)
-        if factor == 0:
-            return replace(unit, kind="unknown", problem=_zero())
+        if factor == 0:  # of a warm-up that begins with it, if a variable multiplies it
+            return replace(unit, factor=0.0)
         points = [(wanted, float(self.values[index]))]
         for value, nats in self._in_other_states(index, unit.posteriors):
             points.append((nats, value))
@@ -491,6 +491,8 @@ class _Probe:
             variable.assign(before)
             if not np.isclose(value, self.values[index], rtol=1e-4, atol=0):
                 return replace(unit, variable=variable)
+        if unit.factor == 0:
+            return replace(unit, kind="unknown", factor=float("nan"), problem=_zero())
         return unit
 
 
