@@ -1,6 +1,7 @@
 """The table of ``losses``: every kind of model, each value recomputed from the raw variables."""
 
 import math
+from unittest import mock
 
 import keras
 import numpy as np
@@ -12,7 +13,8 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from helpers.losses import losses_by_layer
-from helpers.losses.by_layer import COLUMNS, bayesian_layers
+from helpers.losses.by_layer import COLUMNS, bayesian_layers, closed_form_in_float64
+from helpers.losses.posterior_weights import random_posteriors
 from helpers.model.loss_entries import loss_entries
 from helpers.networks.dense import bayesian_network, plain_network
 from helpers.networks.posteriors import gaussian_posterior, point_posterior
@@ -173,8 +175,8 @@ MODELS = {
 def test_rows_are_the_entries_of_losses_in_their_order_and_add_to_their_sum(make):
     neural_net = make()
     table = losses_by_layer(neural_net, IMAGES)
-    np.testing.assert_array_equal(table["nats"], [float(value) for value in neural_net.losses])
-    assert table["nats"].sum() == pytest.approx(float(sum(neural_net.losses)), rel=1e-6)
+    np.testing.assert_array_equal(table["entry"], [float(value) for value in neural_net.losses])
+    assert table["entry"].sum() == pytest.approx(float(sum(neural_net.losses)), rel=1e-6)
     assert tuple(table.columns) == COLUMNS
     assert table.index.tolist() == list(range(len(neural_net.losses)))
     if MODELS[make]:
@@ -236,14 +238,13 @@ def test_dense_variational_is_one_entry_for_kernel_and_bias():
     assert abs(table.loc["one_draw", "difference"]) > 0.01
 
 
-def test_the_closed_form_of_gaussians_is_the_book_s_own_and_not_tfp_s(monkeypatch):
-    def refuse(*_):
-        raise AssertionError("TFP's closed form was asked")
-
+def test_the_closed_form_of_gaussians_is_the_book_s_own_and_not_tfp_s():
     neural_net = tf_keras.Sequential([flipout(4, 1), variational(3, kl_use_exact=True)])
     neural_net(IMAGES)
-    monkeypatch.setattr(tfd, "kl_divergence", refuse)
-    assert losses_by_layer(neural_net)["difference"].abs().max() < 1e-4
+    posteriors = random_posteriors(neural_net)
+    with mock.patch.object(tfd, "kl_divergence", side_effect=AssertionError("TFP's was asked")):
+        found = closed_form_in_float64(tuple(posteriors))
+    assert found == pytest.approx(float(sum(neural_net.losses)), rel=1e-6)
 
 
 def test_one_draw_of_dense_variational_scatters_about_the_closed_form():
@@ -319,7 +320,7 @@ def test_a_layer_without_a_kernel_prior_shows_only_its_bias():
 def test_other_losses_are_named_and_have_no_closed_form():
     neural_net = with_other_losses()
     table = losses_by_layer(neural_net, IMAGES)
-    found = dict(zip(zip(table["layer"], table["part"], strict=True), table["nats"], strict=True))
+    found = dict(zip(zip(table["layer"], table["part"], strict=True), table["entry"], strict=True))
     penalised, active, _, last = neural_net.layers
     assert found["penalised", "weight regulariser"] == pytest.approx(
         0.3 * np.sum(penalised.kernel.numpy().astype(np.float64) ** 2), rel=1e-5
@@ -329,7 +330,11 @@ def test_other_losses_are_named_and_have_no_closed_form():
     assert {("active", "activity regulariser"), ("watched", "activity regulariser")} < set(found)
     others = table[table["part"] != "kernel"]
     assert len(others) == 3
-    assert others[["num_weights", "nats_per_weight", "closed_form", "difference"]].isna().all(None)
+    assert (
+        others[["num_weights", "nats", "nats_per_weight", "closed_form", "difference"]]
+        .isna()
+        .all(None)
+    )
 
 
 def test_a_loss_that_a_layer_adds_itself_is_named_so():
@@ -340,18 +345,61 @@ def test_a_loss_that_a_layer_adds_itself_is_named_so():
 
     table = losses_by_layer(tf_keras.Sequential([Adds(name="adds"), flipout(3, 1)]), IMAGES)
     assert table["part"].tolist() == ["added loss", "kernel"]
-    assert table["nats"].iloc[0] == 2.5
+    assert table["entry"].iloc[0] == 2.5
+    assert table["kind"].tolist() == ["regulariser", "KL"]
+    assert math.isnan(table["nats"].iloc[0])
 
 
-def test_a_scaled_divergence_shows_up_as_a_difference():
+@pytest.mark.parametrize("number", [40, 10_000_000])
+def test_a_scaled_divergence_shows_up_as_a_divisor_and_not_as_a_difference(number):
     def scaled(posterior, prior, _):
-        return tfd.kl_divergence(posterior, prior) / 40
+        return tfd.kl_divergence(posterior, prior) / number
 
     layer = flipout(3, 1, kernel_divergence_fn=scaled)
     row = losses_by_layer(layer, IMAGES).iloc[0]
+    assert row["kind"] == f"KL / {number:,}"
     assert row["closed_form"] == pytest.approx(kl_by_formula(layer), rel=1e-6)
-    assert row["nats"] == pytest.approx(kl_by_formula(layer) / 40, rel=1e-5)
-    assert row["difference"] == pytest.approx(-39 / 40 * kl_by_formula(layer), rel=1e-5)
+    assert row["entry"] == pytest.approx(kl_by_formula(layer) / number, rel=1e-5)
+    assert row["divisor"] == pytest.approx(number, rel=1e-9)
+    assert row["nats"] == pytest.approx(kl_by_formula(layer), rel=1e-5)
+    assert abs(row["difference"]) < 1e-4
+
+
+def test_a_healthy_fit_network_has_no_difference_after_training_either():
+    def scaled(posterior, prior, _):
+        return tfd.kl_divergence(posterior, prior) / 7
+
+    neural_net = tf_keras.Sequential(
+        [flipout(4, 1, kernel_divergence_fn=scaled), flipout(3, 2, kernel_divergence_fn=scaled)]
+    )
+    neural_net.compile("adam", "mse")
+    neural_net.fit(IMAGES, np.zeros((7, 3), np.float32), epochs=3, verbose=0)
+    table = losses_by_layer(neural_net, IMAGES)
+    assert table["divisor"].tolist() == pytest.approx([7, 7])
+    assert (table["difference"].abs() < 1e-5 * table["closed_form"]).all()
+
+
+def names_and_columns():
+    left, right = tf_keras.Input((5,), name="left"), tf_keras.Input((1,), name="right")
+    return tf_keras.Model([left, right], flipout(3, 1)(L.Concatenate()([left, right])))
+
+
+ONE = np.ones((7, 1), np.float32)
+FORMS = {
+    "list": [IMAGES, ONE],
+    "tuple": (IMAGES, ONE),
+    "dict": {"left": IMAGES, "right": ONE},
+    "dataset": tf.data.Dataset.from_tensor_slices((((IMAGES, ONE)), np.zeros(7))).batch(4),
+    "tensors": [tf.constant(IMAGES), tf.constant(ONE)],
+    "frame and series": [pd.DataFrame(IMAGES), pd.Series(ONE[:, 0])],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_several_inputs_are_taken_in_every_form(form):
+    neural_net = names_and_columns()
+    row = losses_by_layer(neural_net, FORMS[form]).iloc[0]
+    assert row["nats"] == pytest.approx(kl_by_formula(neural_net.layers[-1]), rel=1e-5)
 
 
 def test_a_divergence_per_weight_is_summed():
@@ -389,7 +437,8 @@ def test_a_laplace_prior_by_monte_carlo_has_no_closed_form():
 
     layer = flipout(3, 1, kernel_prior_fn=prior, kernel_divergence_fn=by_draws)
     row = losses_by_layer(layer, IMAGES).iloc[0]
-    assert row["nats"] == float(layer.losses[0])
+    assert row["entry"] == row["nats"] == float(layer.losses[0])
+    assert row["kind"] == "KL, drawn"
     assert row["num_weights"] == 15
     assert math.isnan(row["closed_form"])
     assert math.isnan(row["difference"])

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
+import tf_keras
 
 from helpers.losses.pruning import prune, signal_to_noise
 from helpers.networks.dense import bayesian_network, plain_network
 
+tfd, tfpl = tfp.distributions, tfp.layers
 WIDTHS, NUM_FEATURES = [7, 3], 5
 NUM_WEIGHTS = NUM_FEATURES * 7 + 7 * 3
 
@@ -80,5 +83,29 @@ def test_no_share_is_refused(neural_net, share):
 
 
 def test_a_wrong_number_of_scores_is_refused(neural_net):
-    with pytest.raises(ValueError, match=f"the network has {NUM_WEIGHTS} kernel weights"):
+    with pytest.raises(ValueError, match=f"the network has {NUM_WEIGHTS} weights with a posterior"):
         prune(neural_net, np.zeros(NUM_WEIGHTS + 1), 0.5)
+
+
+def test_a_posterior_of_another_kind_has_scores_and_is_not_pruned(images):
+    def posterior(kernel, bias, dtype=None):
+        size = kernel + bias
+        normal = tfpl.DistributionLambda(
+            lambda t: tfd.Independent(tfd.Normal(t[:size], 0.1 + tf.nn.softplus(t[size:])), 1)
+        )
+        return tf_keras.Sequential([tfpl.VariableLayer(2 * size, initializer="normal"), normal])
+
+    def prior(kernel, bias, dtype=None):
+        return lambda _: tfd.Independent(tfd.Normal(tf.zeros(kernel + bias), 1.0), 1)
+
+    network = tf_keras.Sequential([tfpl.DenseVariational(3, posterior, prior, name="vector")])
+    network(images)
+    mean, rho = np.split(network.get_weights()[0], 2)
+    ratios = signal_to_noise(network)
+    np.testing.assert_allclose(ratios, np.abs(mean) / (0.1 + np.log1p(np.exp(rho))), rtol=1e-5)
+    before = network.get_weights()
+    with pytest.raises(
+        ValueError, match=r"layer vector is not of TFP's default kind.*set them you"
+    ):
+        prune(network, ratios, 0.5)
+    np.testing.assert_array_equal(before[0], network.get_weights()[0])

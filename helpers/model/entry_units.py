@@ -2,12 +2,13 @@
 
 An entry is a KL in nats times a factor if it follows the closed form of that KL, times the same
 number, in several states of the weights. Where the KL is drawn, or has no closed form, the factor
-is told where all scales are tiny: there only −log σ still changes, whatever the prior is.
+is told where all scales are tiny: there only −log σ still changes, whatever the prior is. The scale
+variables of a reader's own layer are found by what they do to its draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,8 +18,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from .loss_entries import ACTIVITY, REGULARISER, LossEntry, loss_entries
+from .entry_floor import lowest_values
+from .layer_calls import LayerCall, layer_calls
+from .loss_entries import ACTIVITY, ADDED, REGULARISER, LossEntry, loss_entries
+from .measured_scales import MeasuredPosterior, measured_posteriors
 from .reachable import reachable
+from .recorded_draws import recorded_factor
 from .small_scales import enlarged, small_scales
 from .untouched import snapshot, untouched, use_seed
 from .weight_posteriors import Posterior, find_posteriors
@@ -31,6 +36,7 @@ SAME = 2e-3  # relative: factors that differ by less are one number
 DRAWS = 64  # of a KL that has no closed form
 STATES = ((1.0, 0.25), (0.0, 0.0))  # variables of a posterior · this + that: does a factor stay?
 DEPTHS = (3e-5, 3e-4)  # σ at which slopes are compared; below, rounding of w − μ spoils them
+SLOPES = 6  # draws of which the slope is the mean, of a KL that is drawn by a formula
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,9 @@ class EntryUnit:
             return f"{name} × variable {self.variable.name.split(':')[0]}"
         if self.per_row:
             return f"{name} / rows of the batch"
-        return name if abs(self.factor - 1) < SAME else f"{name} / {_short(self.divisor)}"
+        if abs(self.factor - 1) < SAME:
+            return name
+        return f"{name} / {_short(self.divisor)}"
 
 
 def entry_units(network: Any, inputs: Any) -> list[EntryUnit]:
@@ -159,52 +167,104 @@ class _Probe:
 
     def __init__(self, network: Any, inputs: Any) -> None:
         self.network, self.inputs = network, inputs
+        self.layers = list({id(x): x for x in network._flatten_layers()}.values())
+        found = reachable(network)
+        self.generators = [x for x in found if isinstance(x, tf.random.Generator)]
         self.entries = self._call(seed=1)
         self.values = _values(self.entries)
         again = self._call(seed=2)
         if len(again) != len(self.entries):
             raise RuntimeError("The network adds another number of losses at each call.")
         self.is_drawn = ~np.isclose(self.values, _values(again), rtol=1e-6, atol=0)
-        layers = list({id(x): x for x in network._flatten_layers()}.values())
-        self.posteriors = find_posteriors(layers)
+        self.calls = self._layer_calls()
+        self.posteriors = self._posteriors()
+        self.seen: set[int] = set()  # entries whose log-densities were seen
 
     def units(self) -> list[EntryUnit]:
         """Return what each entry is."""
         groups = self._posteriors_of_entries()
-        units = [self._unit(i, group) for i, group in enumerate(groups)]
-        units = self._by_slope(units)
+        first = self._first_of_its_kind(groups)
+        units: list[EntryUnit] = []
+        for index, group in enumerate(groups):
+            known = first[index] != index
+            units.append(units[first[index]] if known else self._unit(index, group))
+        units = self._by_slope(units, [i for i, place in enumerate(first) if i == place])
+        units = [units[place] for place in first]
         doubled = self._doubled(units)
         return [self._with_variable(i, unit) for i, unit in enumerate(doubled)]
 
+    def _first_of_its_kind(self, groups: list[tuple[Posterior, ...]]) -> list[int]:
+        """Return for each entry the place of the first that is the same number of the same layer.
+
+        A layer that is called at each step adds its KL as often.
+        """
+        places: dict[Any, int] = {}
+        first = []
+        for index, (entry, group) in enumerate(zip(self.entries, groups, strict=True)):
+            kind = id(entry.layer), entry.part, tuple(map(id, group)), self.values[index]
+            first.append(index if not group else places.setdefault(kind, index))
+        return first
+
     def _call(self, seed: int, inputs: Any = None) -> list[LossEntry]:
         use_seed(seed, repeatable=True)
+        for generator in self.generators:
+            generator.reset_from_seed(seed)
         self.network(self.inputs if inputs is None else inputs)
         return loss_entries(self.network)
 
+    def _layer_calls(self) -> dict[int, LayerCall]:
+        """Return the calls of the layers that may draw weights of their own."""
+        if not any(entry.part == ADDED for entry in self.entries):
+            return {}
+        own = [x for x in self.layers if _is_readers(x) and _own_variables(x)]
+        return layer_calls(own, lambda: self._call(seed=1), self.generators)
+
+    def _posteriors(self) -> list[Posterior]:
+        """Return the posteriors that layers hold, and those that are measured."""
+        held = [p for p in find_posteriors(self.layers) if p.make is not None]
+        known = {id(p.layer) for p in held}
+        measured: list[Posterior] = []
+        for key, call in self.calls.items():
+            if key not in known:
+                measured += measured_posteriors(call, _own_variables(call.layer))
+        return held + measured
+
     def _posteriors_of_entries(self) -> list[tuple[Posterior, ...]]:
         """Return for each entry the posteriors of the weights that it may be about."""
-        seen: dict[int, int] = {}
-        found = []
-        for entry in self.entries:
-            place = seen.get(id(entry.layer), 0)
-            seen[id(entry.layer)] = place + 1
-            found.append(self._of_entry(entry, place))
-        return found
+        used = self._used() if any(entry.part == ADDED for entry in self.entries) else []
+        return [self._of_entry(index, entry, used) for index, entry in enumerate(self.entries)]
 
-    def _of_entry(self, entry: LossEntry, place: int) -> tuple[Posterior, ...]:
-        own = [p for p in self.posteriors if p.layer is entry.layer]
-        if entry.part in (REGULARISER, ACTIVITY) or not own:
+    def _of_entry(self, index: int, entry: LossEntry, used: list[set[int]]) -> tuple[Any, ...]:
+        if entry.part in (REGULARISER, ACTIVITY):
             return ()
-        if isinstance(entry.layer, tfpl.DenseVariational):
-            return tuple(own)
-        named = [p for p in own if p.part == entry.part]
-        if named:
-            return tuple(named)
-        number = sum(other.layer is entry.layer for other in self.entries)
-        random = [p for p in own if p.is_random]
-        if number % len(random or own) == 0 and len(random) > 1:
-            return (random[place % len(random)],)
-        return tuple(random or own)
+        own = [p for p in self.posteriors if p.layer is entry.layer]
+        if entry.part != ADDED:
+            same = [p for p in own if p.part == entry.part]
+            is_joint = isinstance(entry.layer, tfpl.DenseVariational)
+            return tuple(own if is_joint else same)
+        if not own and isinstance(entry.layer, tf_keras.Model):  # of the layers inside
+            inside = {id(x) for x in entry.layer._flatten_layers()}
+            own = [p for p in self.posteriors if id(p.layer) in inside]
+        if not own:
+            return ()
+        random = [p for p in own if p.is_random and _has_scale(p, used[index])]
+        points = [p for p in own if not p.is_random and _ids(p.variables) & used[index]]
+        return tuple(random or points)
+
+    def _used(self) -> list[set[int]]:
+        """Return for each entry the ``id`` of the variables on which it depends."""
+        means = [v for p in self.posteriors if isinstance(p, MeasuredPosterior) for v in p.means]
+        several = [v for p in self.posteriors for v in p.variables] + means
+        variables = list({id(v): v for v in several}.values())
+        with tf.GradientTape(persistent=True) as tape:
+            for variable in variables:
+                tape.watch(variable)
+            values = [tf.reduce_sum(entry.value) for entry in self._call(seed=1)]
+        gradients = [tape.gradient(value, variables) for value in values]
+        return [
+            {id(v) for v, g in zip(variables, row, strict=True) if g is not None}
+            for row in gradients
+        ]
 
     def _unit(self, index: int, posteriors: tuple[Posterior, ...]) -> EntryUnit:
         """Return what can be said of one entry without making scales tiny."""
@@ -232,13 +292,17 @@ class _Probe:
     def _by_closed_form(self, index: int, unit: EntryUnit, wanted: float) -> EntryUnit:
         """Return the unit with its factor, if that stays the same in other states."""
         factor = float(self.values[index] / wanted)
+        if factor == 0:  # of a warm-up that begins with it, if a variable multiplies it
+            return replace(unit, factor=0.0)
         points = [(wanted, float(self.values[index]))]
         for value, nats in self._in_other_states(index, unit.posteriors):
             points.append((nats, value))
+        if len(points) < 2:  # no other state had a number: told by its slope
+            return unit
         nats, values = np.array(points).T
         rounding = 1e-5 * abs(factor) * np.abs(nats).max()
         if np.allclose(values, factor * nats, rtol=SAME, atol=rounding):
-            return replace(unit, factor=_rounded(factor))
+            return replace(unit, factor=_rounded(factor, 1e-5))
         return replace(unit, kind="unknown", problem=_not_proportional(nats, values))
 
     def _in_other_states(
@@ -269,46 +333,61 @@ class _Probe:
             return EntryUnit(layer, part, "activation")
         if part == ACTIVITY:
             return EntryUnit(layer, part, "regulariser")
-        if not self._layer_draws(layer):
-            return EntryUnit(layer, part, "regulariser")
-        return EntryUnit(layer, part, "unknown", problem=_no_posterior(layer))
+        if any(x.draws for x in self._calls_inside(layer)):
+            return EntryUnit(layer, part, "unknown", problem=_no_posterior(layer))
+        if self._is_of_draws(index):
+            return EntryUnit(layer, part, "unknown", problem=_of_inputs(layer))
+        return EntryUnit(layer, part, "regulariser")
 
-    def _layer_draws(self, layer: Any) -> bool:
-        """Whether the layer, or the network around it, puts out other numbers at another draw."""
-        variables = [v for v in layer.trainable_variables if v.dtype.is_floating]
-        if not variables:
-            return False
-        outputs = []
-        for seed in (1, 2):
-            use_seed(seed, repeatable=True)
-            made = (
-                self.network(self.inputs, training=True)
-                if _takes_training(self.network)
-                else (self.network(self.inputs))
-            )
-            parts = tf.nest.flatten(made) if not hasattr(made, "log_prob") else [made]
-            outputs.append([np.asarray(tf.convert_to_tensor(x)) for x in parts])
-        return not all(np.array_equal(a, b) for a, b in zip(*outputs, strict=True))
+    def _calls_inside(self, layer: Any) -> list[LayerCall]:
+        """Return the calls of a layer, and of the layers inside."""
+        inside = {id(x) for x in layer._flatten_layers()}
+        return [call for key, call in self.calls.items() if key in inside]
 
-    def _by_slope(self, units: list[EntryUnit]) -> list[EntryUnit]:
+    def _is_of_draws(self, index: int) -> bool:
+        """Whether a layer that draws, and has no variables, adds what depends on its inputs."""
+        layer = self.entries[index].layer
+        call = layer_calls([layer], lambda: self._call(seed=1), self.generators).get(id(layer))
+        return call is not None and not isinstance(layer, tf_keras.Model) and call.draws
+
+    def _by_slope(self, units: list[EntryUnit], chosen: list[int]) -> list[EntryUnit]:
         """Return the units with the factors of drawn KLs, and of those without a closed form."""
-        todo = [i for i, u in enumerate(units) if u.kind == "kl" and np.isnan(u.factor)]
+        todo = [i for i in chosen if units[i].kind == "kl" and np.isnan(units[i].factor)]
         if not todo:
             return units
         factors = self._slopes(units, todo)
+        floors = self._floors(units, todo)
         for index in todo:
-            pair = factors[index]
+            exact, *pair = factors[index]
             flat = np.isfinite(pair).all() and abs(pair[0] - pair[1]) <= 0.02 * abs(pair[0])
             if not flat or pair[0] == 0:
-                problem = "its slope in log σ is not that of a KL times a number"
+                problem = _zero() if self.values[index] == 0 else _no_plateau()
                 units[index] = replace(units[index], kind="unknown", problem=problem)
                 continue
-            found = replace(units[index], factor=_rounded(float(pair[1])))
-            units[index] = self._without_constant(index, found)
+            found = replace(units[index], factor=exact)
+            if index not in self.seen:  # the densities of one draw left no room for a constant
+                found = self._without_constant(index, found, floors.get(index))
+            units[index] = found
         return units
 
-    def _slopes(self, units: list[EntryUnit], todo: list[int]) -> dict[int, Array]:
-        """Return for each entry its factor at two depths of tiny scales."""
+    def _floors(self, units: list[EntryUnit], todo: list[int]) -> dict[int, float]:
+        """Return how low entries can get that have no closed form and are not drawn."""
+        chosen = [
+            i for i in todo if not self.is_drawn[i] and closed_form(units[i].posteriors) is None
+        ]
+        return lowest_values(
+            {i: [p for p in units[i].posteriors if p.is_random] for i in chosen},
+            self._values_of_call,
+        )
+
+    def _values_of_call(self) -> list[Any]:
+        self.network(self.inputs)
+        return [entry.value for entry in loss_entries(self.network)]
+
+    def _slopes(
+        self, units: list[EntryUnit], todo: list[int]
+    ) -> dict[int, tuple[float, float, float]]:
+        """Return for each entry its factor as well as it is known, and at two depths of scales."""
         posteriors = list({id(p): p for i in todo for p in units[i].posteriors}.values())
         found: dict[int, list[float]] = {index: [] for index in todo}
         with small_scales(posteriors) as small:
@@ -316,22 +395,40 @@ class _Probe:
                 by_posterior = {id(one.posterior): enlarged(one, depth) for one in small}
                 for index in todo:
                     own = [by_posterior.get(id(p)) for p in units[index].posteriors if p.is_random]
-                    found[index].append(self._slope(index, own))
-        return {index: np.array(pair) for index, pair in found.items()}
+                    slopes = self._slope(index, own, range(2 if self.is_drawn[index] else 1))
+                    if not found[index]:  # the lesser depth: less is left of prior and data
+                        found[index].append(self._exactly(index, own, slopes))
+                    found[index].append(float(np.mean(slopes)))
+        return {index: (a, b, c) for index, (a, b, c) in found.items()}
 
-    def _slope(self, index: int, small: list[Any]) -> float:
-        """Return the mean factor by which an entry follows −log σ, over a few draws."""
+    def _exactly(self, index: int, small: list[Any], slopes: Array) -> float:
+        """Return the factor from log-densities that are seen, or rounded to its precision."""
+        about = float(np.mean(slopes))
+        if not np.isfinite(about) or not self.is_drawn[index]:
+            return _rounded(about, 1e-4)
+
+        def call(seed: int) -> float:
+            return float(_values(self._call(seed))[index])
+
+        seen = recorded_factor(call, about)
+        if seen is not None:
+            self.seen.add(index)
+            return _rounded(seen, 1e-4)
+        slopes = np.append(slopes, self._slope(index, small, range(len(slopes), SLOPES)))
+        error = float(np.std(slopes, ddof=1) / np.sqrt(len(slopes)) / abs(np.mean(slopes)))
+        return _rounded(float(np.mean(slopes)), max(1e-4, 3 * error))
+
+    def _slope(self, index: int, small: list[Any], seeds: range) -> Array:
+        """Return the factor by which an entry follows −log σ, at each of a few draws."""
         if not small or any(one is None or not one.works for one in small):
-            return float("nan")
+            return np.full(len(seeds), np.nan)
         variables = [v for one in small for v in one.posterior.variables]
         factors = []
-        for seed in range(2):
-            use_seed(10 + seed, repeatable=True)
+        for seed in seeds:
             with tf.GradientTape() as tape:
                 for variable in variables:
                     tape.watch(variable)
-                self.network(self.inputs)
-                value = tf.reduce_sum(loss_entries(self.network)[index].value)
+                value = tf.reduce_sum(self._call(seed=10 + seed)[index].value)
             gradients = tape.gradient(value, variables)
             dense = [None if g is None else tf.convert_to_tensor(g).numpy() for g in gradients]
             start, parts = 0, []
@@ -339,11 +436,19 @@ class _Probe:
                 size = len(one.posterior.variables)
                 parts.append(one.factor(dense[start : start + size]))
                 start += size
-            factors.append(float(np.mean(parts)))
-        return float(np.mean(factors))
+            near = np.ptp(parts) <= 0.02 * abs(np.mean(parts)) or self.is_drawn[index]
+            factors.append(float(np.mean(parts)) if near else float("nan"))
+        return np.array(factors)
 
-    def _without_constant(self, index: int, unit: EntryUnit) -> EntryUnit:
+    def _without_constant(self, index: int, unit: EntryUnit, floor: float | None) -> EntryUnit:
         """Return the unit; unknown if entry / factor is another number than the KL."""
+        if floor is not None:
+            size = sum(p.num_weights for p in unit.posteriors)
+            apart = floor / unit.factor
+            if abs(apart) > 2e-3 * size + 1e-5 * abs(self.values[index] / unit.factor):
+                problem = f"it does not go down to 0, as a KL does, but to {apart:.4g} nats"
+                return replace(unit, kind="unknown", problem=problem)
+            return unit
         drawn = drawn_kl(unit.posteriors)
         if drawn is None:
             return unit
@@ -386,6 +491,8 @@ class _Probe:
             variable.assign(before)
             if not np.isclose(value, self.values[index], rtol=1e-4, atol=0):
                 return replace(unit, variable=variable)
+        if unit.factor == 0:
+            return replace(unit, kind="unknown", factor=float("nan"), problem=_zero())
         return unit
 
 
@@ -437,13 +544,15 @@ def _values(entries: list[LossEntry]) -> Array:
     return np.array([float(tf.reduce_sum(entry.value)) for entry in entries])
 
 
-def _rounded(factor: float) -> float:
-    """Return 1 or 1/n for a factor that is one but for rounding, else the factor."""
-    if factor == 0:  # of a warm-up that begins with it
+def _rounded(factor: float, error: float) -> float:
+    """Return the number of fewest digits within a relative error, or 1 / that number."""
+    if not np.isfinite(factor) or factor == 0:
         return factor
-    divisor = 1 / factor
-    near = round(divisor)
-    return 1 / near if near >= 1 and abs(divisor / near - 1) < 1e-3 else factor
+    number = factor if abs(factor) > 1 else 1 / factor
+    digits = range(1, 8)
+    tried = (float(f"{number:.{count - 1}e}") for count in digits)
+    near = next((x for x in tried if abs(x / number - 1) <= error), number)
+    return near if abs(factor) > 1 else 1 / near
 
 
 def _short(number: float) -> str:
@@ -457,6 +566,7 @@ def _scalars(layer: Any, posteriors: tuple[Posterior, ...]) -> list[Any]:
     roots: list[Callable[..., Any]] = [f for n in names if (f := getattr(layer, n, None))]
     if not roots and not type(layer).__module__.startswith(("tensorflow_probability", "tf_keras")):
         roots = [v for v in vars(layer).values() if isinstance(v, tf.Variable) or callable(v)]
+        roots.append(type(layer).call)
     # A trained scalar of the layer's own is a parameter of its posterior or prior, no weight.
     own = {id(v) for p in posteriors for v in p.variables if v.trainable or v.shape.rank != 0}
     found = [x for x in reachable(*roots) if isinstance(x, tf.Variable) and id(x) not in own]
@@ -471,13 +581,36 @@ def _is_activation_kl(layer: Any) -> bool:
     )
 
 
-def _takes_training(network: Any) -> bool:
-    return bool(getattr(network, "_expects_training_arg", False))
+def _is_readers(layer: Any) -> bool:
+    """Whether a layer is of a class that is neither Keras' nor TFP's."""
+    module = type(layer).__module__
+    return not module.startswith(("tensorflow_probability", "tf_keras", "keras", "tensorflow"))
+
+
+def _own_variables(layer: Any) -> list[Any]:
+    """Return the floating variables of a layer that belong to no layer inside it."""
+    inside = [x for x in layer._flatten_layers() if x is not layer]
+    theirs = {id(v) for x in inside for v in x.variables}
+    return [v for v in layer.variables if v.dtype.is_floating and id(v) not in theirs]
+
+
+def _has_scale(posterior: Posterior, used: set[int]) -> bool:
+    """Whether these variables hold a scale of the posterior, and the means beside it."""
+    if isinstance(posterior, MeasuredPosterior) and not _ids(posterior.means) & used:
+        return False
+    _, slopes = posterior.entropy_gradients()
+    pairs = zip(posterior.variables, slopes, strict=True)
+    return any(id(v) in used and np.any(slope) for v, slope in pairs)
+
+
+def _ids(variables: Iterable[Any]) -> set[int]:
+    return {id(variable) for variable in variables}
 
 
 def _not_proportional(nats: Array, values: Array) -> str:
     slope, constant = np.polyfit(nats, values, 1)
-    if np.allclose(values, slope * nats + constant, rtol=SAME) and slope > 0:
+    moves = np.ptp(values) > SAME * np.abs(values).max()
+    if moves and slope > 0 and np.allclose(values, slope * nats + constant, rtol=SAME):
         return (
             f"it is the KL / {_short(1 / slope)} {'+' if constant >= 0 else '-'} "
             f"{abs(constant):.4g}, and that constant is no KL"
@@ -485,9 +618,32 @@ def _not_proportional(nats: Array, values: Array) -> str:
     return "it does not follow the KL of the layer's posterior and prior, times a number"
 
 
+def _zero() -> str:
+    return (
+        "it is 0 now, as beside a weight of 0, so there is nothing to compare: give the KL the "
+        "weight that training ends with"
+    )
+
+
+def _no_plateau() -> str:
+    return (
+        "its slope in log σ is not that of a KL times a number; if it is one, keep its "
+        "distributions as attributes of the layer (self.kernel_posterior and self.kernel_prior), "
+        "so that the two can be compared"
+    )
+
+
 def _no_posterior(layer: Any) -> str:
     return (
-        f"the layer {layer.name} draws, but holds no posterior that could be read: keep it as an "
-        "attribute (self.kernel_posterior, self.kernel_prior: tfd distributions of its variables), "
-        "or name its variables loc and rho"
+        f"the layer {layer.name} draws, but no variable was found to be the scale of its draws: "
+        "keep its distributions as attributes (self.kernel_posterior and self.kernel_prior, tfd "
+        "distributions of its variables), or give the scale a variable of the shape of the means, "
+        "σ = softplus(rho) or exp(rho)"
+    )
+
+
+def _of_inputs(layer: Any) -> str:
+    return (
+        f"the layer {layer.name} draws, but has no variables, so this is no KL of weights; for a "
+        "KL of codes use tfpl.KLDivergenceRegularizer or tfpl.KLDivergenceAddLoss, which are known"
     )

@@ -55,7 +55,7 @@ class Examples(NamedTuple):
 
     def rows(self, places: Any) -> Examples:
         """Return the examples at these places."""
-        return self.like([leaf[places] for leaf in self.leaves()])
+        return self.like([_rows(leaf, places) for leaf in self.leaves()])
 
 
 def read_arrays(
@@ -395,6 +395,12 @@ def _of_frame(frame: pd.DataFrame, name: str) -> Array:
         f"{name} is a frame with columns of different kinds ({kinds}): pass dict(frame) to a "
         "network with an input for each column, or the columns that are numbers."
     )
+
+
+def _rows(leaf: Any, places: Any) -> Any:
+    """Return some rows of an array, or of a tensor, which takes no array of places."""
+    is_slice = isinstance(places, slice) or not tf.is_tensor(leaf)
+    return leaf[places] if is_slice else tf.gather(leaf, places)
 
 
 def _plain(array: Any) -> Any:

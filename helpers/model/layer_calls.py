@@ -1,0 +1,89 @@
+"""Calling one layer of a network again, with what it was called with inside the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from .untouched import use_seed
+from .watch import KERAS_LAYER
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """A call of a layer that can be made again.
+
+    Attributes
+    ----------
+    layer
+        The layer.
+    arguments, options
+        What it was called with.
+    generators
+        That it may draw from, beside the operations with a seed.
+    """
+
+    layer: Any
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    generators: list[Any]
+
+    def outputs(self, seed: int) -> Array:
+        """Return all that it puts out at one seed, as one long array."""
+        use_seed(seed, repeatable=True)
+        for generator in self.generators:
+            generator.reset_from_seed(seed)
+        made = self.layer(*self.arguments, **self.options)
+        parts = [made] if hasattr(made, "log_prob") else tf.nest.flatten(made)
+        arrays = [np.asarray(tf.convert_to_tensor(part)) for part in parts]
+        return np.concatenate([np.ravel(x).astype(np.float64) for x in arrays])
+
+    def difference(self) -> Array:
+        """Return what its outputs at two seeds differ by."""
+        return self.outputs(seed=31) - self.outputs(seed=32)
+
+    @property
+    def draws(self) -> bool:
+        """Whether it puts out other numbers at another seed."""
+        return bool(np.any(self.difference()))
+
+
+def layer_calls(
+    layers: list[Any], call_network: Callable[[], Any], generators: list[Any]
+) -> dict[int, LayerCall]:
+    """Return the first call of each layer while a network is called, by the ``id`` of the layer.
+
+    Layers whose calls are only traced, as inside ``tf.function``, are left out. A layer that tells
+    training from prediction is called as in training: some draw only then.
+    """
+    found: dict[int, LayerCall] = {}
+    wanted = {id(layer) for layer in layers}
+    original = KERAS_LAYER.__call__
+
+    def noting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if id(self) in wanted and id(self) not in found and not _is_traced((args, kwargs)):
+            found[id(self)] = LayerCall(self, args, _as_in_training(self, args, kwargs), generators)
+        return original(self, *args, **kwargs)
+
+    with mock.patch.object(KERAS_LAYER, "__call__", noting):
+        call_network()
+    return found
+
+
+def _as_in_training(layer: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    takes = layer._expects_training_arg
+    if not takes or layer._call_spec.arg_was_passed("training", args, {}, inputs_in_args=True):
+        return kwargs
+    return {**kwargs, "training": True}
+
+
+def _is_traced(structure: Any) -> bool:
+    return any(tf.is_symbolic_tensor(leaf) for leaf in tf.nest.flatten(structure))

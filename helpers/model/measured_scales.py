@@ -1,0 +1,150 @@
+"""Finding the scale variables of a reader's own layer by what they do, whatever they are called.
+
+A variable is a scale if the layer's draws shrink with it: what two draws of the outputs differ by
+goes down as softplus, exp, the square root of exp, the variable itself or its square root does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from .layer_calls import LayerCall
+from .untouched import snapshot
+from .weight_posteriors import Posterior
+
+Array = npt.NDArray[np.float64]
+
+# σ so small that activations are straight lines: 1e-4 and 2e-5 of softplus and exp, and none.
+LOW, LOWER, NONE = -9.0, -11.0, -40.0
+DIRECT, LESS = 4e-4, 1e-4
+EXPONENTS = (1.0, 0.5)  # of σ in exp(ρ), or in the variable itself: σ or σ²
+FLAT = 1e-3  # of what draws differ by: a variable that changes less of it is no scale
+CLOSE = 0.05  # relative, between a ratio of spreads and that of a known function
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredPosterior(Posterior):
+    """The posterior of weights of which only the variable of the scale is known.
+
+    Attributes
+    ----------
+    is_direct
+        Whether σ is the variable itself to the power in ``exponents``, and not of its exponential.
+    means
+        Variables of its shape, one of which may hold the means.
+    """
+
+    is_direct: bool = False
+    means: tuple[Any, ...] = ()
+
+    def entropy_gradients(self) -> tuple[float, list[Any]]:
+        """Return the mean of log σ over the weights, and the entropy's gradient by variable."""
+        if not self.is_direct:
+            return super().entropy_gradients()
+        [(variable, power)] = self.exponents
+        value = variable.numpy().astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return float(power * np.mean(np.log(value))), [power / value]
+
+
+def measured_posteriors(call: LayerCall, variables: list[Any]) -> list[MeasuredPosterior]:
+    """Return a posterior for each variable that is the scale of a layer's draws.
+
+    Only variables of the shape of another one, which may hold the means, are taken: of others it is
+    not known for how many weights they stand.
+
+    Parameters
+    ----------
+    call
+        Repeats a call of the layer.
+    variables
+        Of the layer.
+    """
+    if not call.draws:
+        return []
+    before = call.difference()
+    made = {id(v): scale for v in variables if (scale := _told(v, call, before)) is not None}
+    found = []
+    for shape in {tuple(v.shape) for v in variables}:
+        same = [v for v in variables if tuple(v.shape) == shape]
+        scales = _scales_of(same, made)
+        means = tuple(v for v in same if all(v is not scale for scale in scales))
+        for variable in scales if means else []:
+            scale = made[id(variable)]
+            name = variable.name.split("/")[-1].split(":")[0]
+            exponents = ((variable, scale.exponent),)
+            found.append(
+                MeasuredPosterior(
+                    call.layer, name, None, _no_prior, [variable], exponents, scale.is_direct, means
+                )
+            )
+    return found
+
+
+class _Scale(NamedTuple):
+    """How σ follows a variable: its exponential, or itself, to a power; and by how much."""
+
+    exponent: float
+    is_direct: bool
+    response: float = 0.0
+
+
+def _scales_of(same: list[Any], made: dict[int, _Scale]) -> list[Any]:
+    """Return the scales among variables of one shape.
+
+    Under an activation a mean moves what draws differ by as well, in proportion to itself, as a
+    direct scale does, but less: of such variables the half that moves it most are scales.
+    """
+    told = [v for v in same if id(v) in made]
+    exponential = [v for v in told if not made[id(v)].is_direct]
+    if exponential:
+        return exponential
+    ranked = sorted(told, key=lambda v: -made[id(v)].response)
+    return ranked[: max(1, len(same) // 2)]
+
+
+def _told(variable: Any, call: LayerCall, before: Array) -> _Scale | None:
+    """Return how the draws follow a variable; ``None`` if it is no scale."""
+    put_back = snapshot([variable])
+
+    def difference(value: float) -> Array:
+        variable.assign(tf.fill(variable.shape, tf.cast(value, variable.dtype)))
+        return call.difference()
+
+    try:
+        at_none = difference(NONE)
+        if not _is_change(at_none, before):
+            return None
+        ratio = _ratio(difference(LOW) - at_none, difference(LOWER) - at_none)
+        for exponent in EXPONENTS:
+            if abs(ratio / np.exp(exponent * (LOW - LOWER)) - 1) < CLOSE:
+                return _Scale(exponent, is_direct=False)
+        at_zero = difference(0.0)
+        at_more = difference(DIRECT) - at_zero
+        ratio = _ratio(at_more, difference(LESS) - at_zero)
+        for power in EXPONENTS:
+            if abs(ratio / (DIRECT / LESS) ** power - 1) < CLOSE:
+                return _Scale(power, is_direct=True, response=float(np.linalg.norm(at_more)))
+    finally:
+        put_back()
+    return None
+
+
+def _no_prior() -> None:
+    return None
+
+
+def _is_change(one: Array, other: Array) -> bool:
+    if one.shape != other.shape or not np.all(np.isfinite(one)):
+        return one.shape == other.shape
+    return bool(np.linalg.norm(one - other) > FLAT * np.linalg.norm(other))
+
+
+def _ratio(one: Array, other: Array) -> float:
+    below = float(np.linalg.norm(other))
+    return float(np.linalg.norm(one)) / below if below > 0 else float("nan")
