@@ -168,7 +168,7 @@ STREAMS_REFUSED = {
     "endless": (endless(), ValueError, r"never ends.*\.take\(batches\)"),
     "one by one": (tf.data.Dataset.from_tensor_slices((X, Y)), ValueError, "not batched.*batch"),
     "empty": (tf.data.Dataset.from_tensor_slices((X, Y)).batch(3).take(0), ValueError, "empty"),
-    "four": (tf.data.Dataset.from_tensor_slices((X, X, X, X)).batch(3), ValueError, "holds 4 thi"),
+    "four": (tf.data.Dataset.from_tensor_slices((X, X, X, X)).batch(3), ValueError, "holds 4"),
     "sparse": (
         tf.data.Dataset.from_tensors((tf.sparse.from_dense(X), Y)),
         TypeError,
