@@ -21,7 +21,7 @@ from helpers.training import train_by_elbo
 from helpers.training.workers import Workers
 
 PROGRAM = Path(__file__).with_name("train_on_workers.py")
-SECONDS = 300  # then the workers are killed; on two free cores they need 40
+SECONDS = 400  # then the workers are killed
 ALONE = tf.distribute.get_strategy()
 # One process for the file: its fixtures are made once.
 pytestmark = pytest.mark.xdist_group("workers")
@@ -108,19 +108,15 @@ def test_history_weights_and_validation_are_those_of_one_process(results):
         assert_same(found["SGD"], wanted)
 
 
-def test_adam_gives_the_result_of_one_process_too(results):
-    found, wanted = results[1]["Adam"], trained(ALONE, optimizer="Adam")
+def test_a_weighted_dataset_and_adam_give_the_result_of_one_process_too(results):
+    found, wanted = results[1]["Adam"], of_stream(ALONE)
     np.testing.assert_allclose(found["history"], wanted["history"], rtol=1e-3)
     np.testing.assert_allclose(found["weights"], wanted["weights"], rtol=1e-3, atol=1e-3)
 
 
-def test_a_weighted_dataset_gives_the_result_of_one_process_too(results):
-    assert_same(results[0]["stream"], of_stream(ALONE))
-
-
 def test_another_result_would_be_seen(results):
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        assert_same(results[0]["stream"], trained(ALONE))
+        assert_same(results[0]["SGD"], trained(ALONE, validation_data=HELD_OUT, seed=5))
 
 
 def test_an_interrupt_of_one_stops_all_after_the_same_step(results):
@@ -132,21 +128,17 @@ def test_an_interrupt_of_one_stops_all_after_the_same_step(results):
 
 REFUSED_BY_ALL = {
     "other data": "ValueError: The workers do not train the same: inputs differ",
-    "other seed": "ValueError: The workers do not train the same: seed differ",
-    "other weights": "ValueError: .*kernel.* has other values on another worker",
     "small": "ValueError: A batch of 1 cannot be split over 2 replicas",
-    "num_draws": "ValueError: .*num_draws=1",
-    "jit_compile": "ValueError: .*jit_compile=False",
-    "unseeded": r"ValueError: .*shuffled without a seed.*each worker.*seed=1",
-    "folder not shared": "ValueError: .*step to go on from.*folder must lie on a disk that all",
+    "other weights": "ValueError: .* has other values on another worker",
+    "not shared": "ValueError: .*step to go on from.*folder must lie on a disk that all",
 }
 
 
 @pytest.mark.parametrize("case", REFUSED_BY_ALL)
-@pytest.mark.parametrize("index", [0, 1])
-def test_what_cannot_be_shared_is_refused_by_all_before_the_first_step(results, case, index):
-    assert re.match(REFUSED_BY_ALL[case], results[index][case]["message"], re.DOTALL)
-    assert results[index][case]["same"] or case == "folder not shared"  # the chief's are restored
+def test_what_is_not_the_same_for_all_is_refused_by_all_before_the_first_step(results, case):
+    for result in results:
+        assert re.match(REFUSED_BY_ALL[case], result[case]["message"], re.DOTALL)
+    assert results[1][case]["same"]  # the chief's may be those of the checkpoint
 
 
 def test_an_error_of_one_is_told_by_the_others(results):
@@ -154,11 +146,6 @@ def test_an_error_of_one_is_told_by_the_others(results):
     wanted = "RuntimeError: Worker 1 of 2 could not go on, so all of them stop"
     assert results[0]["one fails"]["message"].startswith(wanted)
     assert all(result["one fails"]["same"] for result in results)
-
-
-def test_weights_that_one_worker_alone_moves_are_told_at_the_end(results):
-    for result in results:
-        assert "has other values on another worker" in result["moved"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -76,11 +76,12 @@ class Session:
         # Without `disable` the bar shows in notebooks too, and TQDM_DISABLE=1 switches it off.
         options = {} if progress else {"disable": True}
         bar = tqdm.auto.tqdm(total=num_steps, initial=len(rows), unit="step", **options)
+        one_by_one = self.workers.any(self.callbacks.watch_steps)
         around = self.callbacks.around_training(self.stepper.optimizer)
         with bar, around, deferred_interrupt() as is_stopped:
             while len(rows) < num_steps:
                 before = len(rows)
-                rows = self._take(rows)
+                rows = self._take(rows, 1 if one_by_one else None)
                 if self.workers.of_chief(self.saving.is_due()):
                     self._save(rows)
                 bar.update(len(rows) - before)
@@ -97,11 +98,11 @@ class Session:
         stepper = self.stepper
         return history_table(rows, stepper.terms, stepper.order, stepper.num_examples)
 
-    def _take(self, rows: Array) -> Array:
+    def _take(self, rows: Array, most: int | None) -> Array:
         """Take some steps, and what belongs after them."""
         stepper = self.stepper
         self.callbacks.before(len(rows))
-        new = stepper.take_some(len(rows), most=1 if self.callbacks.watch_steps else None)
+        new = stepper.take_some(len(rows), most)
         so_far = np.concatenate([rows[:, : new.shape[1]], new])
         self.workers.check_same({"the data of these steps": stepper.batches.position()})
         check_finite(so_far, stepper.terms.names, stepper.neural_net)

@@ -58,30 +58,22 @@ class Workers:
         self._strategy = strategy
         self.number, self.index = 1, 0
         if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            self._devices = len(strategy.extended.worker_devices)  # of this worker
-            self.number = strategy.num_replicas_in_sync // self._devices
-            numbers = strategy.experimental_local_results(strategy.run(_replica_number))
-            self.index = numbers[0] // self._devices
+            num_devices = len(strategy.extended.worker_devices)  # of this worker
+            self.number = strategy.num_replicas_in_sync // num_devices
+            self.index = _index(strategy.cluster_resolver)
+        table = tf.TensorSpec([None, None], tf.float64)
+        self._sum = tf.function(self._sum_over_workers, input_signature=[table], autograph=False)
 
     @property
     def is_chief(self) -> bool:
         """Whether this one writes files and shows the bar."""
         return self.index == 0
 
-    def table(self, row: Sequence[float]) -> Array:
+    def table(self, row: Sequence[float] | Array) -> Array:
         """Return what each worker has put in [workers, columns], float64."""
         mine = np.zeros((self.number, len(row)))
         mine[self.index] = row
-        if self.number == 1:
-            return mine
-
-        def on_replica() -> tf.Tensor:
-            is_first = _replica_number() % self._devices == 0
-            return tf.constant(mine if is_first else np.zeros_like(mine))
-
-        of_replicas = self._strategy.run(on_replica)
-        found: Array = self._strategy.reduce(tf.distribute.ReduceOp.SUM, of_replicas, None).numpy()
-        return found
+        return mine if self.number == 1 else self._sum(tf.constant(mine)).numpy()
 
     def of_chief(self, number: int) -> int:
         """Return the number that the chief has."""
@@ -90,6 +82,16 @@ class Workers:
     def any(self, holds: bool) -> bool:
         """Return whether it holds on one of them."""
         return holds if self.number == 1 else bool(self.table([holds]).any())
+
+    def _sum_over_workers(self, mine: tf.Tensor) -> tf.Tensor:
+        num_devices = len(self._strategy.extended.worker_devices)  # of this worker
+
+        def on_replica(mine: tf.Tensor) -> tf.Tensor:  # all devices add up: one speaks for it
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return tf.where(tf.equal(number % num_devices, 0), mine, tf.zeros_like(mine))
+
+        of_replicas = self._strategy.run(on_replica, (mine,))
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, of_replicas, axis=None)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -183,9 +185,12 @@ class Workers:
             )
 
 
-def _replica_number() -> int:
-    context = tf.distribute.get_replica_context()
-    return int(tf.get_static_value(context.replica_id_in_sync_group))
+def _index(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> int:
+    """Return the number of this worker: a chief, if ``TF_CONFIG`` names one, comes first."""
+    if resolver.task_type == "chief":
+        return 0
+    chiefs = resolver.cluster_spec().as_dict().get("chief", [])
+    return int(resolver.task_id) + len(chiefs)
 
 
 def _sizes(values: npt.NDArray[Any]) -> tuple[float, float]:
