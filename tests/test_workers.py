@@ -61,7 +61,10 @@ def run_workers(part, folder):
             worker.wait(timeout=SECONDS)
         for output in outputs:
             output.seek(0)
-        printed = [[json.loads(line) for line in output] for output in outputs]
+        printed = [  # the bar writes there, too
+            [json.loads(line) for line in output if line.startswith(("{", '"'))]
+            for output in outputs
+        ]
     return [worker.returncode for worker in workers], printed
 
 
