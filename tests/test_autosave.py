@@ -58,6 +58,12 @@ def restore(autosave, **size):
     return autosave.restore(autosave.variables, lambda: autosave.run, **size)
 
 
+def save_if_due(autosave, steps):
+    """As a training does after each call."""
+    if autosave.is_due():
+        autosave.save(ROWS[:steps], nowhere)
+
+
 def saved_steps(folder):
     checkpoint = load_checkpoint(folder)
     return None if checkpoint is None else checkpoint.step
@@ -73,14 +79,14 @@ def test_it_saves_when_the_interval_is_over_and_not_before(tmp_path, clock):
         (121, 5, 5),
     ):
         clock.now = now
-        autosave.save_if_due(ROWS[:steps], nowhere)
+        save_if_due(autosave, steps)
         assert saved_steps(tmp_path) == saved, now
 
 
 def test_an_interval_of_zero_saves_at_every_call(tmp_path, clock):
     autosave = autosave_into(tmp_path, save_every=0.0)
     for steps in (1, 2, 4):
-        autosave.save_if_due(ROWS[:steps], nowhere)
+        save_if_due(autosave, steps)
         assert saved_steps(tmp_path) == steps
 
 
@@ -89,8 +95,19 @@ def test_the_interval_begins_anew_with_a_save_in_between(tmp_path, clock):
     clock.now = 108
     autosave.save(ROWS[:1], nowhere)
     clock.now = 111
-    autosave.save_if_due(ROWS[:2], nowhere)
+    save_if_due(autosave, 2)
     assert saved_steps(tmp_path) == 1
+
+
+def test_who_does_not_write_counts_what_another_saves_and_leaves_the_folder_alone(tmp_path, clock):
+    autosave_into(tmp_path).save(ROWS[:2], nowhere)
+    with (
+        saving_into(tmp_path, 9.0, resume=True),  # holds the lock
+        saving_into(tmp_path, 9.0, resume=True, writes=False) as other,
+    ):
+        other.save(ROWS[:4], nowhere)
+    assert saved_steps(tmp_path) == 2
+    assert "go on from step 4," in other.advice()
 
 
 def test_nothing_new_is_not_saved_again(tmp_path, clock, monkeypatch):
@@ -111,7 +128,7 @@ def test_without_a_folder_nothing_is_saved_or_restored(tmp_path, clock, monkeypa
         assert saving.restore([], dict, num_columns=3, num_steps=9).shape == (0, 3)
         assert saving.saved_option("seed") is None
         saving.check_repeatable(["Multinomial"])
-        saving.save_if_due(ROWS, nowhere)
+        assert not saving.is_due()
         saving.save(ROWS, nowhere)
     assert list(tmp_path.iterdir()) == []
 

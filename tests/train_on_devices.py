@@ -74,6 +74,18 @@ def kl_weight(strategy):
     )
 
 
+def of_statistics():
+    """The error of a network with batch normalisation, whose weights must stay."""
+    with STRATEGIES["many"].scope():
+        layers = [tf_keras.layers.BatchNormalization(), tfp.layers.DenseFlipout(3)]
+        neural_net = tf_keras.Sequential(layers)
+        neural_net(IMAGES[:1])
+    before = neural_net.get_weights()
+    message = error_message(lambda: train(neural_net))
+    same = all((a == b).all() for a, b in zip(before, neural_net.get_weights(), strict=True))
+    return {"message": message, "same": same}
+
+
 def refused(weight=None, **options):
     """The error, and whether the weights stayed; ``weight`` is what all of them start at."""
     neural_net = network("many")
@@ -110,6 +122,7 @@ if __name__ == "__main__":
             "num_draws": refused(num_draws=2),
             "jit_compile": refused(jit_compile=True),
             "small": refused(images=IMAGES[:15], labels=LABELS[:15]),
+            "statistics": of_statistics(),
             "not_finite": refused(weight=1e30, optimizer=adam("many")),
             "resumed": resumed(),
         }

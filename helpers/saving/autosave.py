@@ -47,11 +47,14 @@ class Saving(Protocol):
     ) -> Array:
         """Set the variables as saved, and return the history so far [steps, columns]."""
 
-    def save_if_due(self, rows: Array, place: Place) -> None:
-        """Save if it is time."""
+    def is_due(self) -> bool:
+        """Whether it is time to save."""
 
     def save(self, rows: Array, place: Place) -> None:
         """Save now."""
+
+    def advice(self) -> str:
+        """Say from which step a training can go on that ends now."""
 
 
 class NotSaved:
@@ -80,11 +83,16 @@ class NotSaved:
         del variables, describe, num_steps
         return np.empty((0, num_columns))
 
-    def save_if_due(self, rows: Array, place: Place) -> None:
+    def is_due(self) -> bool:
         """Nothing is kept."""
+        return False
 
     def save(self, rows: Array, place: Place) -> None:
         """Nothing is kept."""
+
+    def advice(self) -> str:
+        """Say that it begins anew."""
+        return "Nothing was saved: start all of them again, with folder= to be able to go on."
 
 
 class Autosave:
@@ -98,10 +106,20 @@ class Autosave:
         Seconds between two checkpoints.
     checkpoint
         What the folder holds.
+    writes
+        Whether this process writes the file; of several workers, one does.
     """
 
-    def __init__(self, folder: Folder, save_every: float, checkpoint: Checkpoint | None) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        save_every: float,
+        checkpoint: Checkpoint | None,
+        *,
+        writes: bool = True,
+    ) -> None:
         self.folder, self.save_every, self.checkpoint = folder, save_every, checkpoint
+        self.writes = writes
         self.variables: list[tf.Variable] = []
         self.run: dict[str, Any] = {}
         self.place: dict[str, Any] = {}
@@ -173,7 +191,8 @@ class Autosave:
         for variable, value in zip(variables, checkpoint.variables, strict=True):
             variable.assign(value)
         self.saved_steps, self.place = checkpoint.step, checkpoint.place
-        tqdm.auto.tqdm.write(f"Resumed after step {checkpoint.step}, saved in {self.folder}.")
+        if self.writes:
+            tqdm.auto.tqdm.write(f"Resumed after step {checkpoint.step}, saved in {self.folder}.")
         return checkpoint.rows
 
     def _check_size(self, checkpoint: Checkpoint, num_columns: int, num_steps: int) -> None:
@@ -190,10 +209,9 @@ class Autosave:
                 "losses, validation): build the network as it was, or pass another folder."
             )
 
-    def save_if_due(self, rows: Array, place: Place) -> None:
-        """Save if ``save_every`` seconds have gone by since the last time."""
-        if time.monotonic() - self.saved_at >= self.save_every:
-            self.save(rows, place)
+    def is_due(self) -> bool:
+        """Whether ``save_every`` seconds have gone by since the last time."""
+        return time.monotonic() - self.saved_at >= self.save_every
 
     def save(self, rows: Array, place: Place) -> None:
         """Save now, unless nothing has changed since the last time.
@@ -207,13 +225,25 @@ class Autosave:
         """
         if len(rows) == self.saved_steps:
             return
-        values = [variable.numpy() for variable in self.variables]
-        save_checkpoint(self.folder, Checkpoint(len(rows), values, rows, self.run, place()))
+        values = [variable.numpy() for variable in self.variables]  # workers may read them together
+        if self.writes:
+            save_checkpoint(self.folder, Checkpoint(len(rows), values, rows, self.run, place()))
         self.saved_at, self.saved_steps = time.monotonic(), len(rows)
+
+    def advice(self) -> str:
+        """Say from which step a training can go on that ends now."""
+        if self.saved_steps < 0:
+            return "Nothing was saved yet: start all of them again."
+        return (
+            f"Start all of them again, with resume=True: they go on from step {self.saved_steps}, "
+            f"saved in {self.folder}."
+        )
 
 
 @contextlib.contextmanager
-def saving_into(folder: Folder | None, save_every: float, *, resume: bool) -> Iterator[Saving]:
+def saving_into(
+    folder: Folder | None, save_every: float, *, resume: bool, writes: bool = True
+) -> Iterator[Saving]:
     """Lock the folder, look once what it holds, and hand out what saves a training there.
 
     Parameters
@@ -224,6 +254,8 @@ def saving_into(folder: Folder | None, save_every: float, *, resume: bool) -> It
         Seconds between two checkpoints.
     resume
         Whether to go on from a checkpoint that is there.
+    writes
+        Whether this process writes into the folder, and locks it.
 
     Raises
     ------
@@ -235,11 +267,11 @@ def saving_into(folder: Folder | None, save_every: float, *, resume: bool) -> It
     if folder is None:
         yield NotSaved()
         return
-    with lock_folder(folder):
+    with lock_folder(folder) if writes else contextlib.nullcontext():
         checkpoint = load_checkpoint(folder)
         if checkpoint is not None and not resume:
             raise ValueError(
                 f"{folder} holds a training of {checkpoint.step} steps: pass resume=True to "
                 "go on with it, or another folder to start anew."
             )
-        yield Autosave(folder, save_every, checkpoint)
+        yield Autosave(folder, save_every, checkpoint, writes=writes)

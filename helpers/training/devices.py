@@ -37,8 +37,8 @@ def compile_steps_for_devices(
     Raises
     ------
     ValueError
-        If the batch has fewer examples than there are replicas, or several draws a step or XLA are
-        asked for on several devices.
+        If the batch has fewer examples than there are replicas, several draws a step or XLA are
+        asked for on several devices, or a layer takes statistics over the batch.
     """
     strategy = neural_net.distribute_strategy
     if strategy.num_replicas_in_sync == 1:
@@ -142,6 +142,14 @@ def check_devices(
         raise ValueError(
             "On several devices each step takes one draw, without XLA: pass num_draws=1 and "
             "jit_compile=False."
+        )
+    of_parts = tf.VariableSynchronization.ON_READ  # what each replica keeps of its own
+    names = [it.name for it in neural_net.variables if it.synchronization == of_parts]
+    if names:
+        raise ValueError(
+            f"{names[0]} is a statistic that each device takes over its own part of a batch, as "
+            "batch normalisation does, so that the result is not that of one device: train on one "
+            "device, or use tf_keras.layers.LayerNormalization."
         )
 
 

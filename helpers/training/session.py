@@ -51,7 +51,7 @@ class Session:
         callbacks: Sequence[tf_keras.callbacks.Callback],
         saving: Saving,
     ) -> None:
-        self.stepper, self.saving = stepper, saving
+        self.stepper, self.saving, self.workers = stepper, saving, stepper.workers
         order = stepper.order
         self.validation: Validation | None = None
         if validation_data is not None:
@@ -68,22 +68,28 @@ class Session:
 
     def run(self, progress: bool) -> Array:
         """Take the steps that are still to be taken; return the history [steps, columns]."""
+        with self.workers.watched(self.saving.advice):
+            return self._run(progress and self.workers.is_chief)
+
+    def _run(self, progress: bool) -> Array:
         rows, num_steps = self._restore(), self.stepper.order.num_steps
         # Without `disable` the bar shows in notebooks too, and TQDM_DISABLE=1 switches it off.
         options = {} if progress else {"disable": True}
         bar = tqdm.auto.tqdm(total=num_steps, initial=len(rows), unit="step", **options)
+        one_by_one = self.workers.any(self.callbacks.watch_steps)
         around = self.callbacks.around_training(self.stepper.optimizer)
         with bar, around, deferred_interrupt() as is_stopped:
             while len(rows) < num_steps:
                 before = len(rows)
-                rows = self._take(rows)
-                self.saving.save_if_due(rows, self._place)
+                rows = self._take(rows, 1 if one_by_one else None)
+                if self.workers.of_chief(self.saving.is_due()):
+                    self._save(rows)
                 bar.update(len(rows) - before)
                 bar.set_postfix(nll=f"{rows[-1, 0]:.3f}", kl=f"{self._kl(rows[-1]):.0f}")
-                if is_stopped() or self.callbacks.want_to_stop:
+                if self.workers.any(is_stopped() or self.callbacks.want_to_stop):
                     break
-            self.saving.save(rows, self._place)
-        if len(rows) < num_steps:
+            self._save(rows)
+        if len(rows) < num_steps and self.workers.is_chief:
             bar.write(f"Stopped after {len(rows)} steps; the history so far is returned.")
         return rows
 
@@ -92,12 +98,13 @@ class Session:
         stepper = self.stepper
         return history_table(rows, stepper.terms, stepper.order, stepper.num_examples)
 
-    def _take(self, rows: Array) -> Array:
+    def _take(self, rows: Array, most: int | None) -> Array:
         """Take some steps, and what belongs after them."""
         stepper = self.stepper
         self.callbacks.before(len(rows))
-        new = stepper.take_some(len(rows), most=1 if self.callbacks.watch_steps else None)
+        new = stepper.take_some(len(rows), most)
         so_far = np.concatenate([rows[:, : new.shape[1]], new])
+        self.workers.check_same({"the data of these steps": stepper.batches.position()})
         check_finite(so_far, stepper.terms.names, stepper.neural_net)
         check_not_diverging(so_far, stepper.terms.weights)
         rows = np.concatenate([rows, self._with_validation(new, len(so_far))])
@@ -121,12 +128,21 @@ class Session:
         is_kl = np.array(self.stepper.terms.is_kl)
         return float(row[1 : 1 + len(is_kl)][is_kl].sum())
 
+    def _save(self, rows: Array) -> None:
+        """Save, if there is a folder, when all workers have the same weights."""
+        self.workers.check_same_values(self.stepper.neural_net.variables)
+        with self.workers.together():
+            self.saving.save(rows, self._place)
+
     def _place(self) -> dict[str, Any]:
         """Return what tells when resuming that data and network are still the same."""
         return {"data": self.stepper.batches.position(), "terms": self.stepper.trial.terms()}
 
     def _restore(self) -> Array:
-        """Set network and optimizer as they were saved; return the history so far."""
+        """Set network and optimizer as they were saved; return the history so far.
+
+        What is asked for, and what was saved, must be the same on all workers.
+        """
         stepper = self.stepper
         neural_net, optimizer, order = stepper.neural_net, stepper.optimizer, stepper.order
         with neural_net.distribute_strategy.scope():
@@ -147,8 +163,17 @@ class Session:
             )
 
         num_columns = 1 + len(stepper.terms.names) + (2 if self.validation is not None else 0)
-        rows = self.saving.restore(variables, describe, num_columns, order.num_steps)
-        if len(rows):
-            stepper.batches.go_to(len(rows), self.saving.place.get("data", {}))
-            stepper.trial.check(self.saving.place.get("terms"))
+        with self.workers.together():
+            rows = self.saving.restore(variables, describe, num_columns, order.num_steps)
+            if len(rows):
+                stepper.batches.go_to(len(rows), self.saving.place.get("data", {}))
+                stepper.trial.check(self.saving.place.get("terms"))
+        if self.workers.number > 1:
+            facts = {"the step to go on from": len(rows), "num_epochs": order.num_epochs}
+            self.workers.check_same(facts | _by_words(describe()))
+            self.workers.check_same_values(variables)
         return rows
+
+
+def _by_words(run: dict[str, Any]) -> dict[str, Any]:
+    return {name.replace("_", " "): fact for name, fact in run.items()}

@@ -23,6 +23,7 @@ from .loss_terms import LossTerms
 from .read_data import DataOptions, read_training_data
 from .steps import Step, StepOptions, Steps, trace_step
 from .trial import Trial
+from .workers import Workers
 
 Array = npt.NDArray[np.float64]
 
@@ -88,6 +89,7 @@ class Stepper:
         check_keras_version(neural_net)
         check_optimizer(optimizer)
         self.neural_net, self.optimizer = neural_net, optimizer
+        self.workers = Workers(neural_net.distribute_strategy)
         data = read_training_data(
             neural_net,
             inputs,
@@ -107,6 +109,7 @@ class Stepper:
             jit_compile = self._pays_to_compile(self.order.num_steps * num_draws)
         self.options = StepOptions(num_draws, seed, jit_compile)
         check_devices(neural_net, self.order.batch_sizes, self.options)
+        self._check_workers()
         self._compiled: dict[Any, Steps] = {}
         self._most = 1  # steps in the next call
         self.trial = Trial(neural_net, self.objective, data.few)
@@ -147,7 +150,8 @@ class Stepper:
         left = self.order.num_steps - first
         start = time.perf_counter()
         rows = self.take(first, min(self._most if most is None else most, left))
-        self._most = steps_per_call(time.perf_counter() - start, len(rows))
+        mine = steps_per_call(time.perf_counter() - start, len(rows))
+        self._most = self.workers.of_chief(mine)  # they must take the same steps in a call
         return rows
 
     def run(self, first: int, end: int) -> Iterator[Array]:
@@ -156,6 +160,28 @@ class Stepper:
             rows = self.take_some(first, min(self._most, end - first))
             first += len(rows)
             yield rows
+
+    def _check_workers(self) -> None:
+        """Raise if several workers could not see the same batches or draw the same noise.
+
+        Raises
+        ------
+        ValueError
+            As it says.
+        """
+        if self.workers.number == 1:
+            return
+        if not self.batches.is_repeatable:
+            raise ValueError(
+                "The dataset is shuffled without a seed, so that each worker would see batches of "
+                "its own. Give every shuffle one: dataset.shuffle(1000, seed=1)."
+            )
+        if self.unrepeatable:
+            raise ValueError(
+                f"The operation {self.unrepeatable[0]} draws from a state of TensorFlow, which is "
+                "another one on each worker. Train on one machine, or draw by tf.random.normal or "
+                "tf.random.uniform, outside of loops."
+            )
 
     def _trace(self) -> Step:
         """Return the step, traced for batches of any size; of one if the network asks for it."""

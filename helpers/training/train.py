@@ -5,6 +5,7 @@ Introduced in chapters/01-kl-formula.md, "The guess, term by term".
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from ..saving.autosave import saving_into
 from .read_data import DataOptions
 from .session import Session
 from .stepper import Stepper
+from .workers import Workers
 
 
 def train_by_elbo(
@@ -54,7 +56,9 @@ def train_by_elbo(
     Interrupting it (Ctrl-C, or the stop button of a notebook) ends training after the step at hand
     and returns the history so far; the network keeps what it has learnt. A network that was built
     in the scope of a ``tf.distribute`` strategy is trained on all its devices, with the same result
-    as on one.
+    as on one; under ``MultiWorkerMirroredStrategy`` on all its machines: each runs the same program
+    on the same data, and the folder lies on a disk that all of them share. Interrupting one stops
+    all.
 
     Parameters
     ----------
@@ -131,7 +135,8 @@ def train_by_elbo(
     Raises
     ------
     TypeError
-        If the network, the optimizer or a callback is not of ``tf_keras``, or data are sparse.
+        If the network, the optimizer or a callback is not of ``tf_keras``, data are sparse, or the
+        network was built under another strategy than those above.
     ValueError
         If nothing says what the outputs are, targets do not belong to outputs, data hold NaN or
         class numbers outside the classes, the batch is larger than the data, the network has no KL
@@ -139,29 +144,37 @@ def train_by_elbo(
         checkpoint of another training, or a network that is to be saved draws in a way that cannot
         be resumed.
     OSError
-        If the folder cannot be written to.
+        If the folder cannot be written to; ``ConnectionError`` if another worker was lost, with the
+        step that all of them, started again, can go on from.
+    RuntimeError
+        If another worker could not go on.
     """
     check_keras_version(neural_net)
     _check_saving(folder, save_every, resume, callbacks)
     optimizer = _optimizer(neural_net, optimizer, learning_rate)
     options = DataOptions(likelihood, sample_weight, class_weight, num_examples)
-    with saving_into(folder, save_every, resume=resume) as saving:
-        if jit_compile is None:  # the draws depend on it
-            jit_compile = saving.saved_option("jit_compile")
-        stepper = Stepper(
-            neural_net,
-            inputs,
-            targets,
-            batch_size=batch_size,
-            num_epochs=num_epochs,
-            optimizer=optimizer,
-            seed=seed,
-            kl_weight=kl_weight,
-            num_draws=num_draws,
-            jit_compile=jit_compile,
-            options=options,
-        )
-        session = Session(stepper, validation_data, callbacks, saving)
+    workers = Workers(neural_net.distribute_strategy)
+    with workers.watched(lambda: "Start all of them again."), contextlib.ExitStack() as stack:
+        with workers.together():
+            saving = stack.enter_context(
+                saving_into(folder, save_every, resume=resume, writes=workers.is_chief)
+            )
+            if jit_compile is None:  # the draws depend on it
+                jit_compile = saving.saved_option("jit_compile")
+            stepper = Stepper(
+                neural_net,
+                inputs,
+                targets,
+                batch_size=batch_size,
+                num_epochs=num_epochs,
+                optimizer=optimizer,
+                seed=seed,
+                kl_weight=kl_weight,
+                num_draws=num_draws,
+                jit_compile=jit_compile,
+                options=options,
+            )
+            session = Session(stepper, validation_data, callbacks, saving)
         tf.random.set_seed(seed)
         rows = session.run(progress)
     remember_likelihood(neural_net, stepper.likelihood)
