@@ -121,11 +121,13 @@ def encoder():
     return tf_keras.Sequential([flipout(4, 1), code])
 
 
+def test_penalties_alone_are_terms_without_a_kl():
+    network = tf_keras.Sequential([L.Dense(3, kernel_regularizer="l2", name="dense")])
+    terms, _ = terms_of(network)
+    assert (terms.names, terms.is_kl, terms.weights) == (("dense",), (False,), (1.0,))
+
+
 REFUSED = {
-    "no KL": (
-        lambda: tf_keras.Sequential([L.Dense(3, kernel_regularizer="l2")]),
-        "maximum likelihood, not an ELBO",
-    ),
     "constant": (
         lambda: tf_keras.Sequential(
             [flipout(3, 1, kernel_divergence_fn=lambda q, p, _: tfd.kl_divergence(q, p) + 19.5)]

@@ -105,7 +105,8 @@ def loss_terms(units: Sequence[EntryUnit], kl_weight: float) -> LossTerms:
 
     A KL weighs ``kl_weight`` · nats, whatever the network divides it by; so does the penalty −log p
     of weights that are one number each, which is in nats too. A regulariser keeps the weight that
-    it has under ``fit``: 1 beside the mean negative log-likelihood.
+    it has under ``fit``: 1 beside the mean negative log-likelihood. (A network with penalties alone
+    is trained to its MAP estimate, with a KL of 0.)
 
     Parameters
     ----------
@@ -117,15 +118,10 @@ def loss_terms(units: Sequence[EntryUnit], kl_weight: float) -> LossTerms:
     Raises
     ------
     ValueError
-        If there is no KL of weights, or an entry is of a kind whose weight is not known.
+        If an entry is of a kind whose weight is not known.
     """
     for unit in units:
         _check_known(unit)
-    if not any(unit.kind == "kl" for unit in units):
-        raise ValueError(
-            "The network has no KL of weights in losses, so this would be maximum likelihood, not "
-            "an ELBO. Use TFP's layers with their prior and divergence left in place."
-        )
     cycles = _cycles(units)
     keys = _keys(units, cycles)
     firsts = dict(zip(reversed(keys), reversed(units), strict=True))  # the first unit of each key
