@@ -320,7 +320,8 @@ def train(reader: Reader, likelihood: str, form: str) -> None:
     same("negative_log_likelihood", history["negative_log_likelihood"], means)
     same("kl", history["kl"], np.full(len(means), kl))
     for name, value in kls.items():
-        same(f"kl {name}", history[f"kl {name}"][0], value)
+        parts = [column for column in history if column.startswith(f"kl {name}")]
+        same(f"kl {name}", history[parts].iloc[0].sum(), value)
     same("penalty", history["penalty"], np.full(len(means), penalty))
     same("loss", history["loss"], np.array(means) + kl / N + penalty)
     same("elbo", history["elbo"], -N * np.array(means) - kl, atol=2e-3)
@@ -358,7 +359,7 @@ def list_losses(reader: Reader, likelihood: str, form: str) -> None:
     data = INPUTS[form](_as_tuple(reader.inputs), _as_tuple(reader.targets), network)
     table = losses_by_layer(network, data.inputs)
     twin = built(reader)
-    twin(_tensors(data.plain))
+    outputs_of(twin, data.plain)
     is_kl = table["kind"].str.startswith("KL")
     kls = table[is_kl].groupby("layer")["nats"].sum()
     expected = kl_of_layers(twin)
