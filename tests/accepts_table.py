@@ -4,8 +4,7 @@
     python tests/accepts_table.py --slices            # only the cells that the page shows
     python tests/accepts_table.py --write             # nothing run: the page from the result file
 
-It needs an hour of one processor for every cell, a quarter of that for the slices; --workers 2
-halves it.
+Outcomes are kept in _build/accepts.jsonl as they come: --resume goes on from there.
 """
 
 import argparse
@@ -29,6 +28,7 @@ from readers_networks import READERS, N  # noqa: E402
 from benchmarks.record import provenance, write_record  # noqa: E402
 
 RESULTS = ROOT / "helpers" / "results" / "accepts.json"
+KEPT = ROOT / "_build" / "accepts.jsonl"
 PAGE = ROOT / "chapters" / "api.md"
 START = "<!-- from here on made by: python tests/accepts_table.py -->"
 END = "<!-- up to here -->"
@@ -60,15 +60,24 @@ def tried(cell: Cell) -> tuple[Cell, str]:
         return cell, f"FAULT: {fault}"
 
 
-def run(cells: list[Cell], workers: int) -> dict[Cell, str]:
-    """Return the outcomes, told as they come."""
-    found = {}
+def kept_outcomes() -> dict[Cell, str]:
+    """Return what a run that was broken off has found, without its faults."""
+    lines = KEPT.read_text("utf-8").splitlines() if KEPT.exists() else []
+    pairs = [json.loads(line) for line in lines]
+    return {Cell(*cell): text for cell, text in pairs if not text.startswith("FAULT")}
+
+
+def run(cells: list[Cell], workers: int, found: dict[Cell, str]) -> dict[Cell, str]:
+    """Return the outcomes, told and kept as they come, beside those that are known already."""
+    cells = [cell for cell in cells if cell not in found]
+    KEPT.parent.mkdir(exist_ok=True)
     fresh = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(
         workers, mp_context=fresh, max_tasks_per_child=200
-    ) as pool:
+    ) as pool, KEPT.open("a", encoding="utf-8") as file:
         for number, (cell, text) in enumerate(pool.map(tried, cells, chunksize=4), 1):
             found[cell] = text
+            print(json.dumps([cell, text]), file=file, flush=True)
             if text.startswith("FAULT"):
                 print(f"{number} of {len(cells)}: {text}", flush=True)
             elif number % 50 == 0:
@@ -201,11 +210,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--slices", action="store_true", help="only what the page shows")
     parser.add_argument("--write", action="store_true", help="only write the page")
+    parser.add_argument("--resume", action="store_true", help="go on with a run broken off")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--out", type=pathlib.Path, default=RESULTS, help="the result file")
     options = parser.parse_args(arguments)
     if not options.write:
-        found = run(all_cells(options.slices), options.workers)
+        if not options.resume:
+            KEPT.unlink(missing_ok=True)
+        found = run(all_cells(options.slices), options.workers, kept_outcomes())
         faults = [text for text in found.values() if text.startswith("FAULT")]
         if faults:
             print(f"{len(faults)} cells are neither right nor refused; nothing is written.")
