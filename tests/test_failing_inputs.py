@@ -77,7 +77,7 @@ class TestOneColumnBesideNone:
         network = self.network(None)
         if way == "compiled":
             network.compile("adam", minus_log_prob)
-        with pytest.raises(ValueError, match=r"\(256, 1\)|\(\d+, 1\)"):
+        with pytest.raises(ValueError, match=r"\(batch, 1\), but .* \(batch,\)"):
             trained(network, self.y, 1, self.x)
         with pytest.raises(ValueError, match=r"shape"):
             predict_by_draws(network, self.x, 2).log_predictive_density(self.y)
