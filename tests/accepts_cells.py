@@ -31,7 +31,7 @@ PROMISED = (TypeError, ValueError, OSError)
 ORDINARY = 0.05  # σ of the networks that are checked up
 
 
-class Fault(AssertionError):
+class FaultError(AssertionError):
     """A third kind of cell."""
 
 
@@ -285,10 +285,10 @@ def weights_after(reader: Reader, network: Any, rate: float) -> list[Any]:
 
 
 def same(what: str, found: Any, expected: Any, rtol: float = 2e-4, atol: float = 2e-4) -> None:
-    """Raise Fault unless numbers are the same but for float32 and the tiny σ."""
+    """Raise FaultError unless numbers are the same but for float32 and the tiny σ."""
     found, expected = np.asarray(found, float), np.asarray(expected, float)
     if found.shape != expected.shape or not np.allclose(found, expected, rtol=rtol, atol=atol):
-        raise Fault(f"{what}: {found} in place of {expected}")
+        raise FaultError(f"{what}: {found} in place of {expected}")
 
 
 # The tools
@@ -364,7 +364,7 @@ def list_losses(reader: Reader, likelihood: str, form: str) -> None:
     kls = table[is_kl].groupby("layer")["nats"].sum()
     expected = kl_of_layers(twin)
     if set(kls.index) != set(expected):
-        raise Fault(f"KL rows of {set(kls.index)} in place of {set(expected)}")
+        raise FaultError(f"KL rows of {set(kls.index)} in place of {set(expected)}")
     for name, value in expected.items():
         same(f"nats of {name}", kls[name], value)
     same("difference", table[is_kl]["difference"], np.zeros(is_kl.sum()), atol=5e-3)
@@ -387,12 +387,14 @@ def check_up(reader: Reader, likelihood: str, form: str) -> None:
     expected = {"kl-not-scaled"} if reader.divisor == 1 else set()
     is_right = alarms == expected and bool(report.confirmed)
     if likelihood in NO_LIKELIHOOD or form in NEVER:
-        raise Refusal(_worst(report)) if not report.ok else Fault("a clean bill of health")
+        raise (
+            RefusalError(_worst(report)) if not report.ok else FaultError("a clean bill of health")
+        )
     if not is_right:
-        raise Refusal(_worst(report)) if _says_no(report) else Fault(f"alarms {alarms}")
+        raise RefusalError(_worst(report)) if _says_no(report) else FaultError(f"alarms {alarms}")
 
 
-class Refusal(ValueError):
+class RefusalError(ValueError):
     """What a check-up says in place of a verdict."""
 
 
@@ -434,7 +436,7 @@ def outcome(cell: Cell) -> str:
 
     Raises
     ------
-    Fault
+    FaultError
         If the cell is neither.
     """
     reader = READERS[cell.network]
@@ -442,19 +444,19 @@ def outcome(cell: Cell) -> str:
         warnings.simplefilter("ignore")
         try:
             TOOLS[cell.tool](reader, cell.likelihood, cell.inputs)
-        except Refusal as refusal:
+        except RefusalError as refusal:
             return f"refused: {refusal}"
-        except Fault as fault:
-            raise Fault(f"{cell}: {fault}") from None
+        except FaultError as fault:
+            raise FaultError(f"{cell}: {fault}") from None
         except PROMISED as error:
             if not is_ours(error):
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 text = f"{type(error).__name__} of {where.filename}:{where.lineno}: {error}"
-                raise Fault(f"{cell}: {text}") from error
+                raise FaultError(f"{cell}: {text}") from error
             return f"refused: {error}"
         except Exception as error:
-            raise Fault(f"{cell}: {type(error).__name__}: {error}") from error
+            raise FaultError(f"{cell}: {type(error).__name__}: {error}") from error
     must_not = cell.inputs in NEVER or cell.likelihood in NO_LIKELIHOOD
     if must_not and cell.tool not in ("losses_by_layer", "checkup"):
-        raise Fault(f"{cell}: was accepted")
+        raise FaultError(f"{cell}: was accepted")
     return "right"

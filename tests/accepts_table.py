@@ -22,7 +22,7 @@ from typing import Any
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from accepts_cells import INPUTS, LIKELIHOODS, SEED, TOOLS, Cell, Fault, outcome  # noqa: E402
+from accepts_cells import INPUTS, LIKELIHOODS, SEED, TOOLS, Cell, FaultError, outcome  # noqa: E402
 from readers_networks import READERS, N  # noqa: E402
 
 from benchmarks.record import provenance, write_record  # noqa: E402
@@ -56,7 +56,7 @@ def tried(cell: Cell) -> tuple[Cell, str]:
     """Return a cell with its outcome, a fault as "FAULT: " and what happened."""
     try:
         return cell, outcome(cell)
-    except Fault as fault:
+    except FaultError as fault:
         return cell, f"FAULT: {fault}"
 
 
@@ -72,9 +72,12 @@ def run(cells: list[Cell], workers: int, found: dict[Cell, str]) -> dict[Cell, s
     cells = [cell for cell in cells if cell not in found]
     KEPT.parent.mkdir(exist_ok=True)
     fresh = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(
-        workers, mp_context=fresh, max_tasks_per_child=200
-    ) as pool, KEPT.open("a", encoding="utf-8") as file:
+    with (
+        concurrent.futures.ProcessPoolExecutor(
+            workers, mp_context=fresh, max_tasks_per_child=200
+        ) as pool,
+        KEPT.open("a", encoding="utf-8") as file,
+    ):
         for number, (cell, text) in enumerate(pool.map(tried, cells, chunksize=4), 1):
             found[cell] = text
             print(json.dumps([cell, text]), file=file, flush=True)

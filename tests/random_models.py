@@ -26,7 +26,7 @@ import tf_keras
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from accepts_cells import PROMISED, Fault, is_ours, same  # noqa: E402
+from accepts_cells import PROMISED, FaultError, is_ours, same  # noqa: E402
 from readers_networks import (  # noqa: E402
     BERNOULLI,
     LOGITS,
@@ -125,7 +125,9 @@ def drawn(seed: int) -> Drawn:
     kind = str(rng.choice(list(HEADS)))
     head, end, per_column = HEADS[kind]
     columns = int(rng.integers(2, 5)) if kind in ("logits", "softmax", "one-hot") else 1
-    columns = int(rng.integers(1, 4)) if kind in ("bernoulli", "poisson", "normal", "values") else columns
+    columns = (
+        int(rng.integers(1, 4)) if kind in ("bernoulli", "poisson", "normal", "values") else columns
+    )
     divisor = float(rng.choice([1.0, size, 50.0, 3.7]))
     sizes = [int(rng.integers(2, 7)) for _ in range(rng.integers(0, 3))]
     made, scales, l2, words = [], {}, {}, []
@@ -256,7 +258,7 @@ def check(seed: int) -> str:
 
     Raises
     ------
-    Fault
+    FaultError
         If they disagree, or one raises what it does not promise.
     """
     model = drawn(seed)
@@ -264,22 +266,22 @@ def check(seed: int) -> str:
         warnings.simplefilter("ignore")
         try:
             _compare(model)
-        except Fault as fault:
-            raise Fault(f"{model.text}: {fault}") from None
+        except FaultError as fault:
+            raise FaultError(f"{model.text}: {fault}") from None
         except PROMISED as error:
             kind = "refused" if is_ours(error) else "not of ours"
             where = traceback.extract_tb(error.__traceback__)[-1]
             text = f"{kind}: {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
-            raise Fault(f"{model.text}: {text}") from error
+            raise FaultError(f"{model.text}: {text}") from error
         except Exception as error:
-            raise Fault(f"{model.text}: {type(error).__name__}: {error}") from error
+            raise FaultError(f"{model.text}: {type(error).__name__}: {error}") from error
     return model.text
 
 
 def _compare(model: Drawn) -> None:
     size, layers_kl, l2 = len(model.x), kls(model), penalty(model)
     if not layers_kl:
-        raise Fault("the generator made no Bayesian layer")
+        raise FaultError("the generator made no Bayesian layer")
     nats = model.head.nats(model.y, parameters(model.network(tf.constant(model.x))))
     kl = sum(layers_kl.values())
     likelihood = _said(model)
@@ -316,7 +318,7 @@ def _compare_table(model: Drawn, layers_kl: dict[str, float]) -> None:
     is_kl = table["kind"].str.startswith("KL")
     found = table[is_kl].groupby("layer")["nats"].sum()
     if set(found.index) != set(layers_kl):
-        raise Fault(f"KL rows of {set(found.index)} in place of {set(layers_kl)}")
+        raise FaultError(f"KL rows of {set(found.index)} in place of {set(layers_kl)}")
     for name, value in layers_kl.items():
         same(f"nats of {name}", found[name], value)
     same("divisor", table[is_kl]["divisor"], np.full(is_kl.sum(), model.divisor), rtol=2e-3)
@@ -344,7 +346,7 @@ def _compare_checkup(model: Drawn) -> None:
     should = not np.isclose(model.divisor, counted, rtol=0.02)
     if wrong != should:
         kinds = [f"{f.verdict} {f.kind}" for f in report.findings]
-        raise Fault(f"checkup with N = {size} of a KL / {model.divisor:g} says {kinds}")
+        raise FaultError(f"checkup with N = {size} of a KL / {model.divisor:g} says {kinds}")
     if model.way != "compiled":
         model.network.compiled_loss = None
         model.network.loss = None
@@ -360,7 +362,7 @@ def main(arguments: list[str]) -> int:
     for seed in range(options.first, options.first + options.count):
         try:
             check(seed)
-        except Fault as fault:
+        except FaultError as fault:
             faults[str(fault)] += 1
             print(f"FAULT {fault}", flush=True)
         if (seed + 1) % 100 == 0:

@@ -352,9 +352,7 @@ def pixels(rho: float) -> Any:
     """Return a segmentation."""
     return tf_keras.Sequential(
         [
-            tfpl.Convolution2DFlipout(
-                WIDTH, 3, padding="same", activation="relu", **options(rho)
-            ),
+            tfpl.Convolution2DFlipout(WIDTH, 3, padding="same", activation="relu", **options(rho)),
             tfpl.Convolution2DFlipout(CLASSES, 1, **options(rho)),
         ]
     )

@@ -9,9 +9,17 @@ import os
 
 import numpy as np
 import pytest
-from accepts_cells import INPUTS, LIKELIHOODS, TOOLS, Cell, Fault, outcome, same
-from accepts_table import PAGE, RESULTS, all_cells, cell_text, read_outcomes, section, with_section
-from accepts_table import Notes
+from accepts_cells import INPUTS, LIKELIHOODS, TOOLS, Cell, FaultError, outcome, same
+from accepts_table import (
+    PAGE,
+    RESULTS,
+    Notes,
+    all_cells,
+    cell_text,
+    read_outcomes,
+    section,
+    with_section,
+)
 from readers_networks import READERS
 
 from helpers.training.history import history_table
@@ -56,7 +64,7 @@ def test_a_wrong_number_is_a_fault(monkeypatch):
 
     monkeypatch.setattr("helpers.training.stepper.history_table", doubled, raising=False)
     monkeypatch.setattr("helpers.training.session.history_table", doubled, raising=False)
-    with pytest.raises(Fault, match="kl"):
+    with pytest.raises(FaultError, match="kl"):
         outcome(Cell("train_by_elbo", "ends in softmax", "compiled", "array"))
 
 
@@ -65,13 +73,13 @@ def test_an_exception_of_a_library_is_a_fault(monkeypatch):
         np.zeros(2).reshape(3)
 
     monkeypatch.setattr("accepts_cells.predict_by_draws", breaks)
-    with pytest.raises(Fault, match="cannot reshape"):
+    with pytest.raises(FaultError, match="cannot reshape"):
         outcome(Cell("predict_by_draws", "ends in softmax", "compiled", "array"))
 
 
 def test_numbers_that_differ_are_told():
     same("nats", 1.0, 1.0 + 1e-5)
-    with pytest.raises(Fault, match=r"nats: 1\.0 in place of 1\.1"):
+    with pytest.raises(FaultError, match=r"nats: 1\.0 in place of 1\.1"):
         same("nats", 1.0, 1.1)
 
 
@@ -82,5 +90,3 @@ def test_a_cell_says_who_refuses():
     mixed = {"a": "right", "b": "refused: other"}
     assert cell_text(mixed, notes) == "✓, but `b` refused (2)"
     assert notes.lines() == ["1. no", "2. other"]
-
-

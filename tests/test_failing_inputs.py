@@ -212,7 +212,9 @@ def test_a_divergence_with_a_constant_is_no_kl():
     def divergence(q, p, _):
         return (tfd.kl_divergence(q, p) + constant) / N
 
-    network = seeded(lambda: tf_keras.Sequential([tfpl.DenseFlipout(3, kernel_divergence_fn=divergence)]))
+    network = seeded(
+        lambda: tf_keras.Sequential([tfpl.DenseFlipout(3, kernel_divergence_fn=divergence)])
+    )
     network(X[:1])
     row = losses_by_layer(network, X).iloc[0]
     exact = float(tfd.kl_divergence(*_pair(network.layers[0])))
@@ -231,7 +233,9 @@ def test_a_weight_that_changes_with_the_batch_is_refused():
     """Cases 15 and 31: a variable as weight, or N as a variable."""
     beta = tf.Variable(0.5, trainable=False)
     weighted = lambda q, p, _: beta * tfd.kl_divergence(q, p)  # noqa: E731
-    network = seeded(lambda: tf_keras.Sequential([tfpl.DenseFlipout(3, kernel_divergence_fn=weighted)]))
+    network = seeded(
+        lambda: tf_keras.Sequential([tfpl.DenseFlipout(3, kernel_divergence_fn=weighted)])
+    )
     with pytest.raises(ValueError, match="kl_weight="):
         trained(network, THREE, 1)
     row = losses_by_layer(network, X).iloc[0]
@@ -361,7 +365,10 @@ def test_looked_up_words_train_as_the_numbers_that_they_become(kind):
     ]
     columns = ["negative_log_likelihood", "kl", "loss"]
     np.testing.assert_allclose(*(h[columns] for h in histories), rtol=1e-4)
-    averages = [predict_by_draws(words, inputs, 40).mean, predict_by_draws(oracle, numbers, 40).mean]
+    averages = [
+        predict_by_draws(words, inputs, 40).mean,
+        predict_by_draws(oracle, numbers, 40).mean,
+    ]
     np.testing.assert_allclose(*averages, atol=1e-4)
 
 
