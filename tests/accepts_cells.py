@@ -320,7 +320,7 @@ def train(reader: Reader, likelihood: str, form: str) -> None:
     same("negative_log_likelihood", history["negative_log_likelihood"], means)
     same("kl", history["kl"], np.full(len(means), kl))
     for name, value in kls.items():
-        parts = [column for column in history if column.startswith(f"kl {name}")]
+        parts = [c for c in history if c == f"kl {name}" or c.startswith(f"kl {name} ")]
         same(f"kl {name}", history[parts].iloc[0].sum(), value)
     same("penalty", history["penalty"], np.full(len(means), penalty))
     same("loss", history["loss"], np.array(means) + kl / N + penalty)
