@@ -385,28 +385,27 @@ def check_up(reader: Reader, likelihood: str, form: str) -> None:
     report = checkup(network, data.inputs, data.targets, num_examples=N)
     alarms = {finding.kind for finding in report.alarms}
     expected = {"kl-not-scaled"} if reader.divisor == 1 else set()
-    is_right = alarms == expected and bool(report.confirmed)
-    if likelihood in NO_LIKELIHOOD or form in NEVER:
-        raise (
-            RefusalError(_worst(report)) if not report.ok else FaultError("a clean bill of health")
-        )
-    if not is_right:
-        raise RefusalError(_worst(report)) if _says_no(report) else FaultError(f"alarms {alarms}")
+    must_not = likelihood in NO_LIKELIHOOD or form in NEVER
+    if not must_not and alarms == expected and not report.unchecked:
+        return
+    if report.ok:
+        raise FaultError("a clean bill of health")
+    if not must_not and not alarms <= {*expected, *NOT_ANSWERED}:
+        raise FaultError(f"alarms {alarms}")
+    raise RefusalError(_reason(report, expected))
 
 
 class RefusalError(ValueError):
     """What a check-up says in place of a verdict."""
 
 
-NOT_ANSWERED = {"cannot-run", "no-likelihood", "not-checked", "no-objective"}
+NOT_ANSWERED = {"cannot-run", "no-likelihood"}
 
 
-def _says_no(report: Any) -> bool:
-    return any(f.kind in NOT_ANSWERED for f in report.findings if f.verdict != "right")
-
-
-def _worst(report: Any) -> str:
-    return str(report.findings[0].message)
+def _reason(report: Any, expected: set[str]) -> str:
+    """Return the alarm that says why there is no verdict, or what was not measured."""
+    others = [str(it.message) for it in report.alarms if it.kind not in expected]
+    return (others or [f"Not measured: {text}" for text in report.unchecked] or [str(report)])[0]
 
 
 def _minus_log_prob(of_one: Any) -> Any:
