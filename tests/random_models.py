@@ -340,7 +340,7 @@ def _compare_checkup(model: Drawn) -> None:
         model.network.compile(tf_keras.optimizers.SGD(0.01), loss)
     x, y = np.concatenate([model.x] * 6), np.concatenate([model.y] * 6)
     report = checkup(model.network, x, y, num_examples=size)
-    weights = {"kl-not-scaled", "kl-wrong-count", "kl-counted-twice"}
+    weights = {"kl-not-scaled", "kl-wrong-count", "kl-counted-twice", "likelihood-averaged"}
     wrong = bool({f.kind for f in report.alarms} & weights)
     counted = size * (model.y.shape[-1] if model.head is VALUES else 1)  # Keras averages columns
     should = not np.isclose(model.divisor, counted, rtol=0.02)
