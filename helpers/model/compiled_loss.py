@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 import tf_keras
 
 from .keras_losses import likelihood_of_loss, loss_name
@@ -25,6 +26,8 @@ from .likelihood import (
 )
 from .loss_fit import check_fit
 from .recorded_distribution import recorded_distribution
+
+tfd = tfp.distributions
 
 
 def own_loss_function(loss: Any) -> Callable[..., Any] | None:
@@ -64,13 +67,20 @@ def distribution_in(function: Callable[..., Any], outputs: Any) -> Callable[[Any
     """Return outputs ↦ the distribution whose log_prob a function of two takes, if it takes one."""
 
     def distribution(outputs: Any) -> Any:
-        targets = tf.zeros_like(tf.convert_to_tensor(outputs))
-        return recorded_distribution(function, targets, outputs)
+        return recorded_distribution(function, _zeros_beside(outputs), outputs)
 
     try:
         return distribution if distribution(outputs) is not None else None
     except Exception:  # noqa: BLE001 (a function of targets that are no zeros of this shape)
         return None
+
+
+def _zeros_beside(outputs: Any) -> Any:
+    """Return zeros of the shape and type of targets, beside numbers or a distribution."""
+    if not isinstance(outputs, tfd.Distribution):
+        return tf.zeros_like(tf.convert_to_tensor(outputs))
+    shapes = outputs.batch_shape_tensor(), outputs.event_shape_tensor()
+    return tf.zeros(tf.concat(shapes, axis=0), outputs.dtype)
 
 
 def distribution_beside_loss(outputs: Any, targets: Any, loss: Any) -> Likelihood:

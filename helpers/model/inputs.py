@@ -8,6 +8,7 @@ Introduced in chapters/16-step-cost.md, "Count before you time".
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -271,28 +272,51 @@ def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
         A ``tf_keras`` model; it is built if it is not yet.
     inputs
         A structure of arrays.
+
+    Raises
+    ------
+    ValueError
+        If it does not run on them: what it raises, and what to pass.
     """
+    failure: Exception
     kinds = [tensor_type(leaf) for leaf in tf.nest.flatten(inputs)]
     floats = [tf.as_dtype(tf_keras.backend.floatx()) if k.is_integer else k for k in kinds]
     kinds, floats = ([_declared(network, i, k) for i, k in enumerate(x)] for x in (kinds, floats))
-    try:
-        return network(as_tensors(inputs, kinds)), kinds
-    except (TypeError, ValueError, tf.errors.OpError) as error:
-        if floats == kinds:
-            _check_axes(inputs, error)
-            raise
-    return network(as_tensors(inputs, floats)), floats
+    for wanted in [kinds] if floats == kinds else [kinds, floats]:
+        try:
+            return network(as_tensors(inputs, wanted)), wanted
+        except Exception as error:  # noqa: BLE001 (whatever layers raise that take no such inputs)
+            failure = error
+    raise ValueError(_does_not_run(inputs, failure)) from failure
 
 
-def _check_axes(inputs: Any, error: Exception) -> None:
-    """Raise for inputs of one axis, on which a network failed."""
-    shapes = [tuple(leaf.shape) for leaf in tf.nest.flatten(inputs)]
-    if any(len(shape) == 1 for shape in shapes):
-        raise ValueError(
-            f"The network does not take inputs of shape {', '.join(map(str, shapes))}: the first "
-            "axis must count the examples. A single example is inputs[:1], a single column "
-            "inputs[:, None]."
-        ) from error
+def _does_not_run(inputs: Any, error: Exception) -> str:
+    """Return a sentence on inputs on which a network failed, and what to write."""
+    leaves = tf.nest.flatten(inputs)
+    shapes = ", ".join(str(tuple(leaf.shape)) for leaf in leaves)
+    start = f"The network does not take inputs of shape {shapes}"
+    if any(len(leaf.shape) == 1 for leaf in leaves):
+        return (
+            f"{start}: the first axis must count the examples. A single example is inputs[:1], a "
+            "single column inputs[:, None]."
+        )
+    if any(tensor_type(leaf) == tf.string for leaf in leaves):
+        return (
+            f"{start} that hold words: make them numbers, or begin the network with an Input of "
+            "dtype tf.string and a StringLookup or TextVectorization layer."
+        )
+    return (
+        f"{start}. It raises {type(error).__name__}: {_plain_text(error)}. Pass what its own call "
+        "takes, as in network(inputs[:2])."
+    )
+
+
+def _plain_text(error: Exception) -> str:
+    """Return what an error says, without what Keras and TensorFlow put around it."""
+    text = " ".join(str(error).split()).partition(" Call arguments received by")[0]
+    text = re.sub(r"Exception encountered when calling \S+ '\S*' \(type \w+\)\. ", "", text)
+    text = re.sub(r"\{\{.*?\}\} | \[Op:\w+\]( name: ?\S*)?", "", text)
+    return (text if len(text) <= 300 else f"{text[:300]} …").rstrip(". ")
 
 
 def warn_of_bytes(network: Any, inputs: Any) -> None:

@@ -15,6 +15,7 @@ from ..draws.noise import Draw
 from ..draws.replay import (
     Traced,
     describe_draw,
+    has_loop,
     random_operations,
     replay,
     trace,
@@ -260,12 +261,14 @@ def _over_draws(
 
     if not noise or noise[0].shape[0] == 1:
         return [leaf[None] for leaf in one_draw([it[0] for it in noise])]
-    try:
-        # What depends on no draw is computed once, as the first product with the means.
-        return tf.vectorized_map(one_draw, noise, fallback_to_while_loop=False)
-    except (ValueError, NotImplementedError):  # an operation without a vectorised form
-        kinds = [leaf.dtype for leaf in traced.outputs]
-        return tf.map_fn(one_draw, noise, fn_output_signature=kinds)
+    if not has_loop(traced):  # of a loop that is replayed TensorFlow has no vectorised form
+        try:
+            # What depends on no draw is computed once, as the first product with the means.
+            return tf.vectorized_map(one_draw, noise, fallback_to_while_loop=False)
+        except (ValueError, NotImplementedError):  # an operation without a vectorised form
+            pass
+    kinds = [leaf.dtype for leaf in traced.outputs]
+    return tf.map_fn(one_draw, noise, fn_output_signature=kinds)
 
 
 def _signs_as_float(operation: tf.Operation, value: Any) -> tf.Tensor | None:

@@ -1,0 +1,33 @@
+"""Random networks on which the four tools must agree; 10,000 of them at night.
+
+RANDOM_MODELS=300 takes so many, from the seed RANDOM_FIRST on.
+"""
+
+import os
+
+import pytest
+from accepts_cells import FaultError
+from random_models import check, drawn
+
+FIRST = int(os.environ.get("RANDOM_FIRST", "0"))
+COUNT = int(os.environ.get("RANDOM_MODELS", "24"))
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_the_tools_agree_on_the_network_of_a_seed(seed):
+    check(seed)
+
+
+def test_networks_are_of_many_kinds():
+    texts = [drawn(seed).text for seed in range(60)]
+    for word in ("DenseFlipout", "DenseVariational", "Dense(", "softmax", "poisson", "normal"):
+        assert any(word in text for text in texts), word
+    assert len({text.split(": ", 1)[1] for text in texts}) > 55
+
+
+def test_a_disagreement_is_a_fault(monkeypatch):
+    import random_models
+
+    monkeypatch.setattr(random_models, "kls", lambda model: dict.fromkeys(model.prior_scales, 2.0))
+    with pytest.raises(FaultError, match="nats of"):
+        check(0)
