@@ -302,12 +302,12 @@ def dense_variational_drawn():
     return Patient(variational(), INPUTS, RESPONSES)
 
 
-@unmeasured()
+@healthy()
 def dense_variational_exact():
     return Patient(variational(kl_use_exact=True), INPUTS, RESPONSES)
 
 
-@unmeasured("monte-carlo-kl", "trainable-prior")
+@healthy("monte-carlo-kl", "trainable-prior")
 def dense_variational_tutorial():
     return Patient(variational(tutorial_prior), INPUTS, RESPONSES)
 
@@ -861,7 +861,7 @@ def autoencoder_with_summed_kl():
     return autoencoder(add_loss=layer)
 
 
-@unmeasured()
+@healthy()
 def two_outputs():
     inputs = layers.Input((FEATURES,))
     hidden = bayesian(8, "first", activation="relu")(inputs)
