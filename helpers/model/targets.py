@@ -69,7 +69,7 @@ def _described(head: Likelihood, outputs: Any) -> tuple[str, tuple[int, ...]]:
 
 
 def check_class_numbers(targets: Array, shape: tuple[int, ...], ignored: int | None = None) -> None:
-    """Raise unless targets [examples, …] are class numbers for outputs of shape [examples, *shape].
+    """Raise unless targets [examples, …] are class numbers for outputs [examples, …, classes].
 
     Raises
     ------

@@ -103,7 +103,7 @@ def trace_step(
     Returns
     -------
     Step
-        (*leaves of the batch) ↦ the terms [1 + terms], float64, and the gradients of the loss, for
+        Leaves of the batch ↦ the terms [1 + terms], float64, and the gradients of the loss, for
         each variable that has one.
     """
     variables: list[tf.Variable] = []
@@ -132,7 +132,7 @@ def noise_in_step(traced: Traced, seed: int, number: tf.Tensor) -> Callable[[int
 
 
 def make_loop(move: Callable[..., tf.Tensor], batch: Examples) -> Steps:
-    """Return the loop in the graph around ``move``, (*leaves, number of step) ↦ terms."""
+    """Return the loop in the graph around ``move``, (leaves, number of step) ↦ terms."""
 
     def take(*leaves_and_first: tf.Tensor) -> tf.Tensor:
         *leaves, first = leaves_and_first

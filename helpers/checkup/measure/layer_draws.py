@@ -18,8 +18,8 @@ SURE = 5.0  # standard errors
 class LayerDraws(NamedTuple):
     """The draws of one layer.
 
-    Attributes
-    ----------
+    Notes
+    -----
     posterior
         Whose.
     spread

@@ -17,8 +17,8 @@ MOST_NUMBERS = 4_000_000  # of all draws together: what fits a second and 16 MB
 class Nats(NamedTuple):
     """A KL in nats.
 
-    Attributes
-    ----------
+    Notes
+    -----
     value
         The KL, or its estimate.
     error

@@ -17,8 +17,8 @@ SEEDS = (50, 51, 52, 53)
 class Pull(NamedTuple):
     """The slopes of the objective along log σ, turned so that positive ones raise σ.
 
-    Attributes
-    ----------
+    Notes
+    -----
     by_kl
         Of the KL, with the weight that it has.
     by_rest

@@ -18,8 +18,8 @@ tfd = tfp.distributions
 class Start(NamedTuple):
     """A posterior as its layer would make it.
 
-    Attributes
-    ----------
+    Notes
+    -----
     stddev
         Median of the standard deviations.
     nats_per_weight
