@@ -3,6 +3,7 @@
 Introduced in chapters/01-kl-formula.md, "Its gradient in the means is weight decay".
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -97,12 +98,23 @@ def bayesian_layers(neural_net: tf_keras.layers.Layer) -> list[tf_keras.layers.L
     """
     check_keras_version(neural_net)
     layers = [x for x in neural_net._flatten_layers() if hasattr(x, "kernel_posterior_fn")]
+    check_built(layers)
+    return layers
+
+
+def check_built(layers: Iterable[tf_keras.layers.Layer]) -> None:
+    """Raise if a layer is not built, so that it has no posterior yet.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
     if not all(layer.built for layer in layers):
         raise ValueError(
             "The network is not built, so its layers have no posterior yet: "
             "call it once on a batch, neural_net(images[:1])."
         )
-    return layers
 
 
 def _row(entry: LossEntry, unit: EntryUnit) -> tuple[Any, ...]:

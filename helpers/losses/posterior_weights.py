@@ -12,7 +12,7 @@ import tf_keras
 
 from ..model.checks import check_keras_version
 from ..model.weight_posteriors import Posterior, find_posteriors
-from .by_layer import is_factorised_gaussian
+from .by_layer import check_built, is_factorised_gaussian
 from .gaussian_kl import gaussian_kl
 
 
@@ -63,11 +63,7 @@ def random_posteriors(neural_net: tf_keras.layers.Layer) -> list[Posterior]:
     check_keras_version(neural_net)
     layers = list(neural_net._flatten_layers())
     kinds = ("kernel_posterior_fn", "_make_posterior_fn")
-    if not all(layer.built for layer in layers if any(hasattr(layer, kind) for kind in kinds)):
-        raise ValueError(
-            "The network is not built, so its layers have no posterior yet: "
-            "call it once on a batch, neural_net(images[:1])."
-        )
+    check_built(layer for layer in layers if any(hasattr(layer, kind) for kind in kinds))
     return [p for p in find_posteriors(layers) if p.make is not None and p.is_random]
 
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
-from unittest import mock
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
-tfd = tfp.distributions
+from .recorded_distribution import recording_log_probs
 
 SEEDS = (41, 42, 43)
 MOST = 60  # log-densities in one call: of more, the pairs are too many to try
@@ -34,10 +31,10 @@ def recorded_factor(call: Callable[[int], float], about: float) -> float | None:
     rows = []
     values = []
     for seed in SEEDS:
-        seen: list[float] = []
-        with mock.patch.object(tfd.Distribution, "log_prob", _noting(seen)):
+        with recording_log_probs() as calls:
             values.append(call(seed))
-        rows.append(seen)
+        logs_seen = [one.logs for one in calls if not tf.is_symbolic_tensor(one.logs)]
+        rows.append([float(tf.reduce_sum(log)) for log in logs_seen])
     sizes = {len(row) for row in rows}
     if len(sizes) != 1 or not 2 <= len(rows[0]) <= MOST:
         return None
@@ -50,22 +47,3 @@ def recorded_factor(call: Callable[[int], float], about: float) -> float | None:
         if np.allclose(factors, factors[0], rtol=1e-4) and abs(factors[0] / about - 1) < 0.05:
             return float(np.median(factors))
     return None
-
-
-def _noting(seen: list[float]) -> Callable[..., Any]:
-    """Return a ``log_prob`` that notes the sum of what it returns to the reader's code."""
-    original = tfd.Distribution.log_prob
-    depth = 0
-
-    def log_prob(self: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
-        nonlocal depth
-        depth += 1
-        try:
-            result = original(self, value, *args, **kwargs)
-        finally:
-            depth -= 1
-        if depth == 0 and not tf.is_symbolic_tensor(result):
-            seen.append(float(tf.reduce_sum(result)))
-        return result
-
-    return log_prob
