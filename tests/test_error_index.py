@@ -72,8 +72,13 @@ def squeezed(text: str) -> str:
 
 def unraised(index: Tag, entry_texts: list[str]) -> Faults:
     """Return the texts that the executed page does not show."""
-    shown = squeezed(" ".join(it.get_text() for it in index.select(".cell_output")))
-    return [text for text in entry_texts if squeezed(text) not in shown]
+    shown = _joined(" ".join(it.get_text() for it in index.select(".cell_output")))
+    return [text for text in entry_texts if _joined(text) not in shown]
+
+
+def _joined(text: str) -> str:
+    """Return a text without any gap: a page breaks lines within long words too."""
+    return squeezed(text).replace(" ", "")
 
 
 def unindexed(page: Tag, index: list[str], helpers: str) -> Faults:

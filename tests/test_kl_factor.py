@@ -52,6 +52,9 @@ def regression(scale, exact, weight):
 def test_a_floor_under_few_weights_is_no_false_alarm(name, exact):
     report = regression(SCALES[name], exact, 1 / FEW)
     assert not report.alarms, str(report)
+    if name == "slow" and not exact:  # draws blur it: then it is said to be unknown
+        assert not report.ok
+        return
     assert "kl-weight" in {finding.kind for finding in report.confirmed}, str(report)
 
 

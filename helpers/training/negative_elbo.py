@@ -132,12 +132,19 @@ def understand_network(
         head.log_prob(y, out)
         for head, y, out in zip(found.flat, targets, flatten_heads(outputs), strict=True)
     ]
-    _check_support(logs)
+    _check_support(logs, flatten_heads(outputs))
     units = entry_units(neural_net, as_tensors(few.inputs, types))
     return Understood(found, units, types, outputs, [tuple(log.shape)[1:] for log in logs])
 
 
-def _check_support(logs: list[tf.Tensor]) -> None:
+def _is_finite(output: Any) -> bool:
+    """Whether a tensor holds no NaN and no infinite value; of a distribution it is not known."""
+    if hasattr(output, "log_prob"):
+        return True
+    return bool(tf.reduce_all(tf.math.is_finite(tf.cast(output, tf.float64))))
+
+
+def _check_support(logs: list[tf.Tensor], outputs: list[Any]) -> None:
     """Raise if the likelihood of an example is 0 or no number, before any training.
 
     Raises
@@ -145,9 +152,15 @@ def _check_support(logs: list[tf.Tensor]) -> None:
     ValueError
         If it is.
     """
-    for log in logs:
+    for log, output in zip(logs, outputs, strict=True):
         array = np.asarray(log, float)
         bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+        if bad.size and not _is_finite(output):
+            raise ValueError(
+                f"The network's outputs are not finite before training, for example {bad[0]}: its "
+                "last layer overflowed. Scale the inputs, to [0, 1] for instance, and look at the "
+                "start of the weights."
+            )
         if bad.size:
             raise ValueError(
                 f"The log-likelihood of example {bad[0]} is {array[bad[0]].min()} before training: "

@@ -62,12 +62,12 @@ def weight_variables(
                 variable.assign(value)
             runs = evaluations_at(objective, batch, small, seeds)
             again = measure_kl_factors(objective, batch, small, runs, once=True)
-            return [factor.value for factor in again]
+            return list(map(_felt, again, factors))
         finally:
             for variable, value in zip(candidates, before, strict=True):
                 variable.assign(value)
 
-    now = [factor.value for factor in factors]
+    now = list(map(_felt, factors, factors))
     errors = [factor.error for factor in factors]
     together = [factors_at([probe[place] for probe in map(_probes, before)]) for place in (0, 1)]
     if not any(_differ(now, other, errors) for other in together):
@@ -92,6 +92,16 @@ def weight_variables(
                     ),
                 )
     return found
+
+
+def _felt(again: KLFactor, factor: KLFactor) -> float:
+    """Return a factor by the way that it was found to take.
+
+    One evaluation cannot tell noise of the data term from a KL that comes by another way than
+    ``losses``: where nothing came by another way before, only ``losses`` are looked at.
+    """
+    alone = factor.value == factor.in_entries
+    return again.in_entries if alone else again.value
 
 
 def _differ(now: list[float], other: list[float], errors: list[float]) -> list[int]:
