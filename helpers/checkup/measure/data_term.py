@@ -180,8 +180,7 @@ def measure_data_term(
     if batch.targets is None or batch.size < 2:
         single, double = (prober.value(b) for b in (batch, batch.twice()))
         return DataTerm(double / single if single else float("nan"), batch.size)
-    prober.find_noise(batch)
-    outputs = prober.point(batch).outputs
+    outputs = prober.find_noise(batch).outputs
     places = _places_of_targets(network, batch.targets, outputs)
     names = head_names(network, outputs) if len(outputs) > 1 else [""]
     heads, growths = [], []
@@ -220,10 +219,14 @@ class _Prober:
     small: list[SmallScale]
     repeatable: bool = False
 
-    def find_noise(self, batch: Batch) -> None:
-        """Find out whether a second evaluation gives another number, as under dropout."""
-        first, second = self.value(batch), self.value(batch)
-        self.repeatable = abs(first - second) > 1e-6 * abs(first)
+    def find_noise(self, batch: Batch) -> _Point:
+        """Find out whether a second evaluation gives another number, as under dropout.
+
+        The second evaluation is returned.
+        """
+        first, second = self.point(batch), self.point(batch)
+        self.repeatable = abs(first.value - second.value) > 1e-6 * abs(first.value)
+        return second
 
     def value(self, batch: Batch) -> float:
         """Return the data term."""

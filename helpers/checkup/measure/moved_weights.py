@@ -39,7 +39,7 @@ def moved_weights(
         for variable in trained:
             old = np.asarray(variable)
             fan_in = np.prod(old.shape[:-1]) if old.ndim > 1 else 1.0
-            move = random.normal(size=old.shape) * size / np.sqrt(max(fan_in, 1.0))
+            move = random.standard_normal(old.shape, np.float32) * size / np.sqrt(max(fan_in, 1.0))
             kept = scales.get(id(variable), np.zeros(old.shape, bool))
             variable.assign(np.where(kept, old, old + move).astype(old.dtype))
         yield

@@ -20,7 +20,7 @@ from .seen_outputs import SeenOutput, is_continuous, seen_outputs
 
 tfd = tfp.distributions
 Array = npt.NDArray[np.float64]
-SEEDS, SIZES = 3, (30.0, 300.0)
+SEEDS, SIZES = 2, (30.0, 300.0)
 
 
 @dataclass(frozen=True)

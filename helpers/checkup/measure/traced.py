@@ -12,12 +12,10 @@ def traced_loss(network: Any, batch: Batch) -> float | None:
 
     The step moves the weights: run it where they are put back.
     """
-    function = getattr(network, "train_tf_function", None)
-    if function is None or not hasattr(function, "_list_all_concrete_functions"):
+    concrete = _compiled_steps(network)
+    if not concrete:
         return None
-    concrete = function._list_all_concrete_functions()
-    if not concrete or network._run_eagerly:
-        return None
+    function = network.train_tf_function
     spec = concrete[0].structured_input_signature[0][0]._element_spec
     elements = _elements(spec, batch)
     eagerly = tf.config.functions_run_eagerly()
@@ -29,6 +27,18 @@ def traced_loss(network: Any, batch: Batch) -> float | None:
     finally:
         tf.config.run_functions_eagerly(eagerly)
     return float(tf.reduce_sum(logs["loss"]))
+
+
+def has_traced_step(network: Any) -> bool:
+    """Whether ``fit`` has compiled a step of the network."""
+    return bool(_compiled_steps(network))
+
+
+def _compiled_steps(network: Any) -> list[Any]:
+    function = getattr(network, "train_tf_function", None)
+    if not hasattr(function, "_list_all_concrete_functions") or network._run_eagerly:
+        return []
+    return list(function._list_all_concrete_functions())
 
 
 def traced_rows(function: Any) -> int | None:

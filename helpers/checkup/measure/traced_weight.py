@@ -8,7 +8,7 @@ import tensorflow as tf
 from ...model.small_scales import SmallScale
 from .batch import Batch
 from .objective import Objective, evaluate
-from .traced import traced_loss, traced_rows
+from .traced import has_traced_step, traced_loss, traced_rows
 
 SEEDS = (1, 5, 6, 7)  # draws among which the compiled step's must lie
 
@@ -37,7 +37,7 @@ def differs_from_traced(network: Any, objective: Objective, batch: Batch) -> boo
     Both are evaluated where the scales are tiny, so that the KL is large; the variables must be
     put back afterwards.
     """
-    if objective.kind not in ("fit", "step"):
+    if objective.kind not in ("fit", "step") or not has_traced_step(network):
         return False
     runs = [evaluate(objective, batch, seed=seed) for seed in SEEDS]
     then = traced_loss(network, batch)

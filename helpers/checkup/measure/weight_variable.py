@@ -15,6 +15,7 @@ from .kl_factor import SEEDS, KLFactor, evaluations_at, measure_kl_factors
 from .objective import Objective
 
 MOST_SCALARS = 8
+COUNTERS = ("_train_counter", "_test_counter", "_predict_counter", "_steps_per_execution")
 CHANGED = 1e-3  # of a factor, relative to the larger
 
 
@@ -125,7 +126,8 @@ def _probes(value: Any) -> tuple[Any, Any]:
 def _scalars(roots: tuple[Any, ...]) -> list[Any]:
     """Return the variables of one number that may be a weight or a counter of steps.
 
-    They are not trained and no metric's; of an optimizer only its count of steps.
+    They are not trained, no metric's and no counter of Keras' own; of an optimizer only its count
+    of steps.
     """
     found = list(reachable(*roots))
     trained = {id(v) for v in getattr(roots[0], "trainable_variables", ())}
@@ -134,6 +136,8 @@ def _scalars(roots: tuple[Any, ...]) -> list[Any]:
     metrics = [x for x in found if isinstance(x, tf_keras.metrics.Metric)]
     owned = reachable(*optimizers, *metrics)
     taken = trained | {id(v) for v in owned if isinstance(v, tf.Variable)}
+    models = [x for x in found if isinstance(x, tf_keras.Model)]
+    taken |= {id(getattr(model, name, None)) for model in models for name in COUNTERS}
     counters = [optimizer.iterations for optimizer in optimizers]
     variables = [x for x in found if isinstance(x, tf.Variable) and id(x) not in taken]
     every = list({id(v): v for v in [*variables, *counters] if _is_number(v)}.values())
