@@ -1,4 +1,4 @@
-"""The pictures of chapter 10 show the numbers that they are given."""
+"""The pictures of chapter 12 show the numbers that they are given."""
 
 import numpy as np
 import pandas as pd

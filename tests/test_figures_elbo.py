@@ -1,4 +1,4 @@
-"""The pictures of chapter 3 show the numbers that they are given."""
+"""The pictures of chapter 4 show the numbers that they are given."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The pictures of chapter 7 show the numbers that they are given."""
+"""The pictures of chapter 9 show the numbers that they are given."""
 
 import numpy as np
 import pandas as pd

@@ -21,7 +21,7 @@ def start(posterior_fn=None, shape=(7, 5), layer_class=tfp.layers.DenseReparamet
 
 @pytest.mark.filterwarnings("ignore:The initializer RandomNormal is unseeded")
 def test_the_default_of_tfp_0_25_starts_two_layers_identical():
-    """The trap that chapter 2 shows. It documents TFP 0.25: when this fails, TFP has mended it.
+    """The trap that chapter 3 shows. It documents TFP 0.25: when this fails, TFP has mended it.
 
     Then the paragraph about shared initialisers in the chapter and in ``gaussian_posterior`` is
     history and has to say so.

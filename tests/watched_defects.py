@@ -103,7 +103,7 @@ def saved(name: str) -> pathlib.Path:
     return path
 
 
-@told_in("03-elbo.md#the-example-in-tfps-documentation", "the docstring adds an unscaled KL")
+@told_in("04-elbo.md#the-example-in-tfps-documentation", "the docstring adds an unscaled KL")
 def docstring_adds_the_unscaled_kl() -> None:
     text = inspect.getdoc(tfl.DenseFlipout) or ""
     assert "kl = sum(model.losses)" in text
@@ -111,7 +111,7 @@ def docstring_adds_the_unscaled_kl() -> None:
 
 
 @told_in(
-    "05-then-and-now.md#same-spelling-another-meaning",
+    "06-then-and-now.md#same-spelling-another-meaning",
     "the docstring calls tf.train.AdamOptimizer, which is gone",
 )
 def docstring_names_an_optimizer_that_is_gone() -> None:
@@ -120,7 +120,7 @@ def docstring_names_an_optimizer_that_is_gone() -> None:
 
 
 @told_in(
-    "05-then-and-now.md#same-spelling-another-meaning",
+    "06-then-and-now.md#same-spelling-another-meaning",
     "the docstring says that building adds the losses, and it does not",
 )
 def building_adds_no_loss() -> None:
@@ -131,7 +131,7 @@ def building_adds_no_loss() -> None:
 
 
 @told_in(
-    "02-inspecting-losses.md#a-trap-default-layers-start-as-twins",
+    "03-inspecting-losses.md#a-trap-default-layers-start-as-twins",
     "layers with default initialisers start with the same numbers",
 )
 def default_layers_start_as_twins() -> None:
@@ -144,7 +144,7 @@ def default_layers_start_as_twins() -> None:
 
 
 @told_in(
-    "12-saving-and-seeds.md#seeds-running-a-cell-again",
+    "15-saving-and-seeds.md#seeds-running-a-cell-again",
     "a new seed does not change the start of default layers in one process",
 )
 def a_new_seed_does_not_change_the_start() -> None:
@@ -156,7 +156,7 @@ def a_new_seed_does_not_change_the_start() -> None:
 
 
 @told_in(
-    "08-priors.md#the-usual-fix-meets-none",
+    "10-priors.md#the-usual-fix-meets-none",
     "some layers hand None to the divergence function instead of a sample",
 )
 def some_layers_hand_none_to_the_divergence() -> None:
@@ -173,7 +173,7 @@ def some_layers_hand_none_to_the_divergence() -> None:
 
 
 @told_in(
-    "08-priors.md#where-it-breaks-priors-of-the-wrong-shape",
+    "10-priors.md#where-it-breaks-priors-of-the-wrong-shape",
     "a bare prior broadcasts in a Monte Carlo KL, without an error",
 )
 def a_bare_prior_broadcasts() -> None:
@@ -185,7 +185,7 @@ def a_bare_prior_broadcasts() -> None:
 
 
 @told_in(
-    "08-priors.md#where-it-breaks-priors-of-the-wrong-shape",
+    "10-priors.md#where-it-breaks-priors-of-the-wrong-shape",
     "DenseVariational takes a posterior that is no single event, without an error",
 )
 def a_posterior_of_the_wrong_shape_is_taken() -> None:
@@ -202,7 +202,7 @@ def a_posterior_of_the_wrong_shape_is_taken() -> None:
 
 
 @told_in(
-    "08-priors.md#where-it-breaks-priors-of-the-wrong-shape",
+    "10-priors.md#where-it-breaks-priors-of-the-wrong-shape",
     "there is no closed form between two spellings of one Gaussian",
 )
 def two_spellings_of_a_gaussian_have_no_closed_form() -> None:
@@ -213,7 +213,7 @@ def two_spellings_of_a_gaussian_have_no_closed_form() -> None:
 
 
 @told_in(
-    "08-priors.md#negative-numbers-in-losses",
+    "10-priors.md#negative-numbers-in-losses",
     "DenseVariational estimates the KL from one draw unless told otherwise",
 )
 def dense_variational_estimates_by_default() -> None:
@@ -222,7 +222,7 @@ def dense_variational_estimates_by_default() -> None:
 
 
 @told_in(
-    "08-priors.md#three-settings-of-the-bias-and-a-fourth",
+    "10-priors.md#three-settings-of-the-bias-and-a-fourth",
     "a bias prior alone is taken, and penalises a point",
 )
 def a_bias_prior_alone_penalises_a_point() -> None:
@@ -234,7 +234,7 @@ def a_bias_prior_alone_penalises_a_point() -> None:
 
 
 @told_in(
-    "10-activations.md#counted-twice-kldivergenceregularizer",
+    "12-activations.md#counted-twice-kldivergenceregularizer",
     "KLDivergenceRegularizer counts the KL twice",
 )
 def the_regularizer_counts_twice() -> None:
@@ -248,7 +248,7 @@ def the_regularizer_counts_twice() -> None:
 
 
 @told_in(
-    "10-activations.md#sum-against-mean-kldivergenceaddloss",
+    "12-activations.md#sum-against-mean-kldivergenceaddloss",
     "KLDivergenceAddLoss sums an exact KL over the batch and averages an estimate",
 )
 def add_loss_sums_or_averages() -> None:
@@ -263,7 +263,7 @@ def add_loss_sums_or_averages() -> None:
 
 
 @told_in(
-    "11-life-of-losses.md#empty-stale-out-of-scope", "after fit the list holds tensors of a graph"
+    "14-life-of-losses.md#empty-stale-out-of-scope", "after fit the list holds tensors of a graph"
 )
 def after_fit_the_list_is_out_of_scope() -> None:
     network = two_layers()
@@ -273,7 +273,7 @@ def after_fit_the_list_is_out_of_scope() -> None:
 
 
 @told_in(
-    "11-life-of-losses.md#counted-more-than-once",
+    "14-life-of-losses.md#counted-more-than-once",
     "TimeDistributed over five steps makes six entries",
 )
 def time_distributed_makes_an_entry_a_step_and_one() -> None:
@@ -283,7 +283,7 @@ def time_distributed_makes_an_entry_a_step_and_one() -> None:
 
 
 @told_in(
-    "12-saving-and-seeds.md#what-works-and-what-fails",
+    "15-saving-and-seeds.md#what-works-and-what-fails",
     "whole-model files of Bayesian networks cannot be loaded",
 )
 def whole_models_cannot_be_loaded() -> None:
@@ -295,7 +295,7 @@ def whole_models_cannot_be_loaded() -> None:
             assert text in error_message(lambda: tf_keras.models.load_model(path, known))  # noqa: B023
 
 
-@told_in("12-saving-and-seeds.md#what-works-and-what-fails", "clone_model and deepcopy fail")
+@told_in("15-saving-and-seeds.md#what-works-and-what-fails", "clone_model and deepcopy fail")
 def networks_cannot_be_cloned() -> None:
     network = two_layers()
     clone = error_message(lambda: tf_keras.models.clone_model(network)(INPUTS))
@@ -304,7 +304,7 @@ def networks_cannot_be_cloned() -> None:
 
 
 @told_in(
-    "12-saving-and-seeds.md#what-works-and-what-fails", "DenseVariational cannot describe itself"
+    "15-saving-and-seeds.md#what-works-and-what-fails", "DenseVariational cannot describe itself"
 )
 def dense_variational_has_no_config() -> None:
     layer = tfl.DenseVariational(3, vector_posterior(independent=True), vector_prior)
@@ -312,7 +312,7 @@ def dense_variational_has_no_config() -> None:
 
 
 @told_in(
-    "12-saving-and-seeds.md#precision",
+    "15-saving-and-seeds.md#precision",
     "Bayesian layers fail under mixed precision, and with whole numbers",
 )
 def half_precision_and_whole_numbers_fail() -> None:
@@ -324,7 +324,7 @@ def half_precision_and_whole_numbers_fail() -> None:
 
 
 @told_in(
-    "07-estimators.md#where-it-breaks-a-row-of-zeros",
+    "09-estimators.md#where-it-breaks-a-row-of-zeros",
     "local reparameterization has no finite gradient where a whole input row is zero",
 )
 def local_reparameterization_meets_nan() -> None:
@@ -336,7 +336,7 @@ def local_reparameterization_meets_nan() -> None:
 
 
 @told_in(
-    "05-then-and-now.md#the-optimizer-and-a-learning-rate-that-is-ignored",
+    "06-then-and-now.md#the-optimizer-and-a-learning-rate-that-is-ignored",
     "tf_keras drops the argument lr",
 )
 def the_argument_lr_is_dropped() -> None:
@@ -347,7 +347,7 @@ def the_argument_lr_is_dropped() -> None:
 
 
 @told_in(
-    "13-which-keras.md#the-two-loud-errors",
+    "16-which-keras.md#the-two-loud-errors",
     "Keras 3 refuses TFP layers, or loses them without a word",
 )
 def keras_3_refuses_or_loses_the_layers() -> None:
@@ -369,7 +369,7 @@ def keras_3_refuses_or_loses_the_layers() -> None:
 
 
 @told_in(
-    "12-saving-and-seeds.md#why-it-fails", "functions come back from a config with globals of TFP"
+    "15-saving-and-seeds.md#why-it-fails", "functions come back from a config with globals of TFP"
 )
 def revived_functions_have_other_globals() -> None:
     layer = tfl.DenseFlipout(3, kernel_divergence_fn=one_draw)
@@ -379,10 +379,10 @@ def revived_functions_have_other_globals() -> None:
 
 
 @told_in(
-    "12-saving-and-seeds.md#the-seed-argument-and-the-same-draw-twice",
+    "15-saving-and-seeds.md#the-seed-argument-and-the-same-draw-twice",
     "the argument seed fixes the signs, not the draw of the weights",
 )
-@told_in("07-estimators.md#one-draw-one-function", "the argument seed does not repeat a draw")
+@told_in("09-estimators.md#one-draw-one-function", "the argument seed does not repeat a draw")
 def the_argument_seed_does_not_repeat_a_draw() -> None:
     layer = tfl.DenseFlipout(
         10,
@@ -393,14 +393,14 @@ def the_argument_seed_does_not_repeat_a_draw() -> None:
     assert not np.allclose(layer(INPUTS), layer(INPUTS), atol=0.01)
 
 
-@told_in("07-estimators.md#no-lstm-no-gru-no-embedding", "only dense layers and convolutions")
+@told_in("09-estimators.md#no-lstm-no-gru-no-embedding", "only dense layers and convolutions")
 def there_are_no_recurrent_layers() -> None:
     missing = ("LSTM", "GRU", "RNN", "Embedding", "Attention")
     assert not [name for name in dir(tfl) if any(it in name for it in missing)]
 
 
 @told_in(
-    "07-estimators.md#copies-in-one-batch",
+    "09-estimators.md#copies-in-one-batch",
     "copies of an input with k features have only 2 to the k outputs in one Flipout batch",
 )
 def copies_in_a_flipout_batch_repeat_themselves() -> None:
@@ -412,7 +412,7 @@ def copies_in_a_flipout_batch_repeat_themselves() -> None:
 
 
 @told_in(
-    "10-activations.md#counted-twice-kldivergenceregularizer",
+    "12-activations.md#counted-twice-kldivergenceregularizer",
     "the docstring multiplies a KL of each example by the number of examples",
 )
 def docstring_multiplies_a_kl_per_example() -> None:
@@ -421,7 +421,7 @@ def docstring_multiplies_a_kl_per_example() -> None:
     assert "weight=num_train_samples" in text
 
 
-@told_in("13-which-keras.md#the-silent-one", "a mixed model loses its Bayesian layer in silence")
+@told_in("16-which-keras.md#the-silent-one", "a mixed model loses its Bayesian layer in silence")
 def keras_3_loses_a_layer_in_silence() -> None:
     class Mixed(tf.keras.Model):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:
@@ -439,7 +439,7 @@ def keras_3_loses_a_layer_in_silence() -> None:
 
 
 @told_in(
-    "13-which-keras.md#which-versions-belong-together",
+    "16-which-keras.md#which-versions-belong-together",
     "the metadata allow a TensorFlow that the code refuses",
 )
 def metadata_allow_what_the_code_refuses() -> None:
@@ -451,7 +451,7 @@ def metadata_allow_what_the_code_refuses() -> None:
 
 
 @told_in(
-    "13-which-keras.md#without-any-keras-tfpexperimentalnn",
+    "16-which-keras.md#without-any-keras-tfpexperimentalnn",
     "extra_loss is documented and absent, and compute_extra_loss forgets the exact divergence",
 )
 def experimental_layers_have_no_extra_loss() -> None:

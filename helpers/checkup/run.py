@@ -1,6 +1,6 @@
 """The check-up itself: run the network, measure, and put everything back.
 
-Introduced in chapters/14-check-up.md, "A healthy network".
+Introduced in chapters/18-check-up.md, "A healthy network".
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Real data for regression: scikit-learn's diabetes set, bundled, so no download is needed.
 
-Introduced in chapters/06-exact-answer.md, "A model that can be solved".
+Introduced in chapters/08-exact-answer.md, "A model that can be solved".
 """
 
 from typing import NamedTuple

@@ -1,6 +1,6 @@
 """The random numbers of a training step, as a pure function of (seed, number of the draw).
 
-Introduced in chapters/16-step-cost.md, "The same functions".
+Introduced in chapters/19-step-cost.md, "The same functions".
 """
 
 import math

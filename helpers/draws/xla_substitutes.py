@@ -1,6 +1,6 @@
 """Operations that cost XLA on a CPU more than they need to, and the same results for less.
 
-Introduced in chapters/16-step-cost.md, "The same functions".
+Introduced in chapters/19-step-cost.md, "The same functions".
 """
 
 from __future__ import annotations

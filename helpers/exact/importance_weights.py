@@ -1,6 +1,6 @@
 """Bounds of log p(x) by weighted draws of a code, and log p(x) itself on a grid of codes.
 
-Introduced in chapters/10-activations.md, "Is it really a bound?".
+Introduced in chapters/12-activations.md, "Is it really a bound?".
 """
 
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 The targets are ``features @ weights`` plus Gaussian noise of a known standard deviation, and the
 prior of each weight is N(0, 1), as in TFP's layers. Everything here is float64 NumPy.
 
-Introduced in chapters/06-exact-answer.md, "A model that can be solved".
+Introduced in chapters/08-exact-answer.md, "A model that can be solved".
 """
 
 from typing import NamedTuple

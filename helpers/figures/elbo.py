@@ -1,6 +1,6 @@
 """Pictures of the ELBO: its two splits, and what the weight of the KL does to training.
 
-Introduced in chapters/03-elbo.md, "Where the two terms come from".
+Introduced in chapters/04-elbo.md, "Where the two terms come from".
 """
 
 import matplotlib.axes

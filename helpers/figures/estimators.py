@@ -1,6 +1,6 @@
 """Pictures of estimators: the noise of their gradients, and functions that they draw.
 
-Introduced in chapters/07-estimators.md, "Noise against the batch size".
+Introduced in chapters/09-estimators.md, "Noise against the batch size".
 """
 
 from collections.abc import Mapping

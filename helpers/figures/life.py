@@ -1,6 +1,6 @@
 """Pictures of the life of ``losses``: a warm-up that works or not, and when to stop training.
 
-Introduced in chapters/11-life-of-losses.md, "`val_loss`, and when to stop".
+Introduced in chapters/14-life-of-losses.md, "`val_loss`, and when to stop".
 """
 
 import pandas as pd

@@ -1,6 +1,6 @@
 """The picture of the first page: what ``losses`` holds, beside the same computed by hand.
 
-Introduced in chapters/02-inspecting-losses.md, "Each entry is a KL divergence".
+Introduced in chapters/03-inspecting-losses.md, "Each entry is a KL divergence".
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Pictures of predictions: draws, calibration, doubt, and rotated digits.
 
-Introduced in chapters/04-training.md, "A prediction is an average over draws".
+Introduced in chapters/05-training.md, "A prediction is an average over draws".
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Pictures of how strong the prior is: its width, the weight of the KL, wide networks, pruning.
 
-Introduced in chapters/09-prior-strength.md, "The width of the prior".
+Introduced in chapters/11-prior-strength.md, "The width of the prior".
 """
 
 from typing import NamedTuple

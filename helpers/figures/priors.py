@@ -1,6 +1,6 @@
 """Pictures of priors other than N(0, 1): their densities, their effect, the noise of their KL.
 
-Introduced in chapters/08-priors.md, "A prior with a spike, and a refusal".
+Introduced in chapters/10-priors.md, "A prior with a spike, and a refusal".
 """
 
 from collections.abc import Mapping

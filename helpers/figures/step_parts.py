@@ -1,6 +1,6 @@
 """Pictures of the parts of a training step, and of its growth with width, batch and draws.
 
-Introduced in chapters/16-step-cost.md, "Where the time goes".
+Introduced in chapters/19-step-cost.md, "Where the time goes".
 """
 
 from collections.abc import Mapping

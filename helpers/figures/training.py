@@ -1,6 +1,6 @@
 """Pictures of a training by the ELBO: its two terms, and what became of the weights.
 
-Introduced in chapters/04-training.md, "Two terms, one loss".
+Introduced in chapters/05-training.md, "Two terms, one loss".
 """
 
 import pandas as pd

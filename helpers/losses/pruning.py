@@ -1,6 +1,6 @@
 """Pruning: which weights a network needs, by the signal-to-noise ratio of their posterior.
 
-Introduced in chapters/09-prior-strength.md, "Which weights are needed: pruning".
+Introduced in chapters/11-prior-strength.md, "Which weights are needed: pruning".
 """
 
 from typing import Any

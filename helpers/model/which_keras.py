@@ -4,7 +4,7 @@ Since TensorFlow 2.16 TFP's layers are layers of ``tf_keras``. Up to 2.15 they a
 ``tf.keras``, which is Keras 2 there, and a ``tf_keras`` beside it is a second copy whose classes
 are others: its models take TFP's layers for plain callables, and lose their losses without a word.
 
-Introduced in chapters/13-which-keras.md, "Old TensorFlow: which Keras do the layers have there?".
+Introduced in chapters/16-which-keras.md, "Old TensorFlow: which Keras do the layers have there?".
 """
 
 import re

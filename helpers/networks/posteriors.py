@@ -1,6 +1,6 @@
 """Factorised Gaussian posteriors with an initialiser of their own for every layer.
 
-Introduced in chapters/02-inspecting-losses.md, "An empty list fills up".
+Introduced in chapters/03-inspecting-losses.md, "An empty list fills up".
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """A variational autoencoder for the digits: two numbers a digit, and counts of inked pixels.
 
-Introduced in chapters/10-activations.md, "A KL for every image".
+Introduced in chapters/12-activations.md, "A KL for every image".
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Standard measures of a predictive distribution over classes.
 
-Introduced in chapters/03-elbo.md, "Five weights side by side".
+Introduced in chapters/04-elbo.md, "Five weights side by side".
 """
 
 import numpy as np

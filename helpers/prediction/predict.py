@@ -1,6 +1,6 @@
 """Predictions as averages over draws from the weight posterior.
 
-Introduced in chapters/03-elbo.md, "Five weights side by side".
+Introduced in chapters/04-elbo.md, "Five weights side by side".
 """
 
 from __future__ import annotations

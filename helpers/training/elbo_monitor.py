@@ -1,6 +1,6 @@
 """A callback for ``fit`` that logs both terms of the ELBO, in nats.
 
-Introduced in chapters/11-life-of-losses.md, "NLL and KL apart, during `fit`".
+Introduced in chapters/14-life-of-losses.md, "NLL and KL apart, during `fit`".
 """
 
 from __future__ import annotations

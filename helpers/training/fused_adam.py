@@ -4,7 +4,7 @@
 needs nothing of this. It is here for the Adam that everybody writes, ``tf_keras.optimizers.Adam``:
 with Keras' own update a step of the question's network takes a seventh to a quarter longer.
 
-Introduced in chapters/16-step-cost.md, "The same Adam, and noise that any step can make again".
+Introduced in chapters/19-step-cost.md, "The same Adam, and noise that any step can make again".
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """How much the draws of the weights shake a gradient or an output, for any class of layer.
 
-Introduced in chapters/07-estimators.md, "Where the noise is drawn".
+Introduced in chapters/09-estimators.md, "Where the noise is drawn".
 """
 
 from collections.abc import Callable, Mapping

@@ -3,7 +3,7 @@
 Nothing is hidden and nothing is fast: one batch a turn, the loss in two lines, Keras' optimizer.
 Under the same draws of the weights the fast trainer takes the same steps (a test compares them).
 
-Introduced in chapters/04-training.md, "The training loop on one page".
+Introduced in chapters/05-training.md, "The training loop on one page".
 """
 
 import pandas as pd

@@ -1,6 +1,6 @@
 """Links in the sentences that code cells say: on Colab they lead to the notebook or the site.
 
-A page resolves `say("see [the ELBO](03-elbo.md)")` when it is built. On Colab the output stands in
+A page resolves `say("see [the ELBO](04-elbo.md)")` when it is built. On Colab the output stands in
 a frame of another host, so the notebook's code needs the whole address.
 """
 
@@ -44,7 +44,7 @@ class Text:
 def translate_links(source: str, translate: Translate) -> str:
     """Replace the targets of links in the strings of `source`.
 
-    `translate` takes a target such as ``03-elbo.md#a-heading`` and its line (from 0), and returns
+    `translate` takes a target such as ``04-elbo.md#a-heading`` and its line (from 0), and returns
     the whole address.
     """
     try:
