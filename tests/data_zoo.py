@@ -453,7 +453,7 @@ def _(_):
     return Patient(network, INPUTS, ONE_HOT)
 
 
-@sick("no-likelihood", "kl-weight", "outputs-cut-off")
+@sick("no-likelihood", "kl-weight")
 def one_column_under_softmax():
     return Patient(
         mlp(flipout(1, "softmax"), loss=tf_keras.losses.CategoricalCrossentropy()), INPUTS, YES
@@ -495,12 +495,12 @@ def own_sigmoid(activation):
     return Patient(network, INPUTS, YES, objective)
 
 
-@sick("no-likelihood")
+@sick("outputs-cut-off")
 def sigmoid_twice():
     return own_sigmoid("sigmoid")
 
 
-@cure("sigmoid_twice", "Drop the sigmoid of the last layer")
+@cure("sigmoid_twice", "Take the activation off the layer")
 def _(_):
     return own_sigmoid(None)
 

@@ -582,6 +582,14 @@ OUTPUTS = (
         "question into a layer: `tf_keras.layers.Lambda(lambda d: d.mean())(distribution)`.",
     ),
     Cause(
+        text=r"Received a label value of -?\d+ which is outside the valid range",
+        cause="A label is not below the number of outputs. Class numbers begin with 0, so that one "
+        "output knows the class 0 alone, and labels from 1 to 10 need eleven outputs.",
+        cure="For yes or no keep the one output and compile with "
+        "`tf_keras.losses.BinaryCrossentropy(from_logits=True)`. For classes give the last layer "
+        "one unit for each, and begin with 0: `labels - labels.min()`.",
+    ),
+    Cause(
         text=r"_(mean|stddev|variance)\(\) got an unexpected keyword argument '(axis|out|dtype)'",
         cause="A function of NumPy got a distribution, and hands its options to the method of "
         "the same name.",

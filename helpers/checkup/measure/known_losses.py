@@ -133,7 +133,7 @@ def _misread(outputs: Any) -> list[KnownLoss]:
     if np.all((array >= 0) & (array <= 1)):
         found.append(_of_likelihood(by_kind["yes or no", True], "misread", "sigmoid twice"))
     else:
-        found.append(_of_likelihood(by_kind["yes or no", False], "misread", AS_PROBABILITIES))
+        found.append(_as_probability(by_kind["yes or no", False]))
     return found
 
 
@@ -160,6 +160,20 @@ def _as_probabilities(likelihood: Likelihood, *, divide: bool) -> KnownLoss:
 
     misread = Likelihood(likelihood.kind, AS_PROBABILITIES, log_prob)
     return _of_likelihood(misread, "misread")
+
+
+def _as_probability(likelihood: Likelihood) -> KnownLoss:
+    """Return what Keras makes of logits of yes or no if told that they are probabilities.
+
+    It cuts off, and adds as much once more inside of the logarithms.
+    """
+
+    def log_prob(targets: Any, outputs: Any) -> Any:
+        yes = tf.clip_by_value(tf.convert_to_tensor(outputs), TINY, 1 - TINY)
+        shares = beside_tensor(targets, outputs)
+        return shares * tf.math.log(yes + TINY) + (1 - shares) * tf.math.log(1 - yes + TINY)
+
+    return _of_likelihood(Likelihood(likelihood.kind, AS_PROBABILITIES, log_prob), "misread")
 
 
 def _broadcast() -> KnownLoss:
