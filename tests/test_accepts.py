@@ -3,17 +3,21 @@
 The whole runs at night (python tests/accepts_table.py); ACCEPTS=all runs it here.
 """
 
+import json
 import os
 
 import numpy as np
 import pytest
 from accepts_cells import INPUTS, LIKELIHOODS, TOOLS, Cell, FaultError, outcome, same
 from accepts_table import (
+    PAGE,
     RESULTS,
     Notes,
     all_cells,
     cell_text,
     read_outcomes,
+    section,
+    with_section,
 )
 from readers_networks import READERS
 
@@ -43,6 +47,14 @@ def test_a_cell_is_right_or_refused_as_the_page_says(cell):
     kept = read_outcomes() if RESULTS.exists() else {}
     found = outcome(cell)  # raises for a third kind
     assert found == kept.get(cell, found)
+
+
+def test_the_page_shows_the_result_file():
+    assert RESULTS.exists(), "make it: python tests/accepts_table.py --slices --workers 2"
+    kept = json.loads(RESULTS.read_text("utf-8"))
+    page = PAGE.read_text("utf-8")
+    assert page == with_section(page, section(kept, read_outcomes()))
+    assert set(all_cells(slices=True)) <= set(read_outcomes()), "every cell of the page was run"
 
 
 def test_a_wrong_number_is_a_fault(monkeypatch):
