@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from sampling import in_sample
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 gc.set_threshold(100_000, 20, 20)  # tracing makes many objects that stay
@@ -15,12 +16,26 @@ atexit.register(gc.freeze)  # and nobody has to take them apart at the end
 BUILD = ("build", "--check")  # a stale notebook must fail, not be mended first
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark of a long family of tests."""
+    line = "sampled(one_in): a usual run takes one in so many of the family; SAMPLED=all takes all"
+    config.addinivalue_line("markers", line)
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of the built site to one worker: the others need not wait for the build."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take a sample of the long families; give the tests of the built site to one worker.
+
+    The other workers need not wait for the build then.
+    """
+    kept, left = [], []
     for item in items:
         if "site" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("site"))
+        mark = item.get_closest_marker("sampled")
+        (kept if mark is None or in_sample(item.name, *mark.args) else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ def examine(case):
     return patient, report
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy_network_raises_no_alarm(name):
     _, report = examine(HEALTHY[name])
@@ -61,6 +62,7 @@ def test_what_was_not_measured_is_not_ok(name):
     assert report.kinds() - USUAL == UNMEASURED[name].notes, str(report)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", SICK)
 def test_trap_is_named(name):
     case = SICK[name]

@@ -10,7 +10,7 @@ from accepts_cells import FaultError
 from random_models import check, drawn
 
 FIRST = int(os.environ.get("RANDOM_FIRST", "0"))
-COUNT = int(os.environ.get("RANDOM_MODELS", "24"))
+COUNT = int(os.environ.get("RANDOM_MODELS", "10"))
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))

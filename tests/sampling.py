@@ -1,0 +1,14 @@
+"""The sample of the longest families of tests that a usual run takes; at night all are run."""
+
+import os
+import zlib
+
+
+def in_sample(name: str, one_in: int) -> bool:
+    """Whether a usual run takes this test: one in so many, the same ones each time.
+
+    SAMPLED=all takes all.
+    """
+    if os.environ.get("SAMPLED") == "all":
+        return True
+    return zlib.crc32(name.encode()) % one_in == 0
