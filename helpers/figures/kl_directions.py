@@ -41,8 +41,8 @@ def plot_kl_is_not_negative(mean: float, stddev: float) -> DescribedFigure:
     places = " and ".join(f"w = {weights[it]:.1f}" for it in crossed)
     return DescribedFigure(
         figure,
-        f"Two curves over a weight w, for q with mean {mean:g} and standard deviation {stddev:g}: q "
-        "times the log ratio, and q minus p. The first lies nowhere below the second, and "
+        f"Two curves over a weight w, for q with mean {mean:g} and standard deviation {stddev:g}: "
+        "q times the log ratio, and q minus p. The first lies nowhere below the second, and "
         f"touches it where q equals p: at {places or 'no point'}. The area between them is "
         f"{area:.3f} nats, the KL.",
     )
