@@ -3,6 +3,7 @@
 Introduced in chapters/02-layer-from-scratch.md, "Why the KL is never negative".
 """
 
+import matplotlib.ticker
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -65,7 +66,13 @@ def plot_kl_directions(
         decimals) are drawn once, the lowest as a solid line.
     """
     figure, axes = new_figure(
-        1, len(fits), width=NARROW, height=3.2, sharex=True, sharey=True, squeeze=False
+        1, len(fits), width=NARROW, height=3.6, sharex=True, sharey=True, squeeze=False
+    )
+    all_ends = pd.concat(list(fits.values()))
+    reach = 2.5 * all_ends["stddev"].max()
+    limits = (
+        max(grid[0], float(all_ends["mean"].min()) - reach),
+        min(grid[-1], float(all_ends["mean"].max()) + reach),
     )
     described = []
     for axis, (direction, ends) in zip(axes[0], fits.items(), strict=True):
@@ -83,8 +90,10 @@ def plot_kl_directions(
             )
         described.append(f"Minimising {direction} ends at {'; '.join(words)}")
         axis.set_title(f"minimise {direction}", fontsize="medium")
-        axis.set(xlabel="weight w", yticks=[])
-        axis.legend(frameon=False, loc="upper right", fontsize="small")
+        axis.set(xlabel="weight w", yticks=[], xlim=limits)
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.22)}
+        axis.legend(**place, ncols=2, fontsize="small", frameon=False)
+        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
     axes[0, 0].set_ylabel("density")
     return DescribedFigure(
         figure,
