@@ -409,7 +409,15 @@ def _reason(report: Any, expected: set[str]) -> str:
 
 
 def _minus_log_prob(of_one: Any) -> Any:
-    return lambda y, outputs: -of_one(outputs).log_prob(y)
+    """Return a loss for ``fit``, which hands class numbers on as a column."""
+
+    def loss(targets: Any, outputs: Any) -> Any:
+        found = of_one(outputs)
+        rank = found.batch_shape.rank + found.event_shape.rank
+        column = targets.shape.rank > rank and targets.shape[-1] == 1
+        return -found.log_prob(tf.squeeze(targets, -1) if column else targets)
+
+    return loss
 
 
 def _copies(parts: Any) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import tf_keras
 
 
 def last_activation(network: Any) -> str:
-    """Return the name of the activation of the last layer, "" for none, another, or unknown."""
+    """Return the name of the activation of the last layer, "" for another, or unknown."""
     layer = network
     while isinstance(layer, tf_keras.Sequential) and layer.layers:
         layer = layer.layers[-1]
@@ -28,11 +28,11 @@ def activation_of_head(network: Any, index: int, number: int) -> str:
 
 
 def activation_name(layer: Any) -> str:
-    """Return "softmax", "sigmoid" or another name of a layer's activation; "" for none."""
+    """Return "softmax", "sigmoid", "linear" or another name; "" for a layer that has no such thing."""
     if isinstance(layer, tf_keras.layers.Softmax):
         return "softmax"
     name = getattr(getattr(layer, "activation", None), "__name__", "")
-    return {"softmax_v2": "softmax", "linear": "", "<lambda>": ""}.get(name, name)
+    return {"softmax_v2": "softmax", "<lambda>": ""}.get(name, name)
 
 
 def are_probabilities(array: Any) -> bool:

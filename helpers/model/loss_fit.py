@@ -37,16 +37,17 @@ def check_fit(found: Likelihood, outputs: Any, said: Any, activation: str = "") 
         _check_classes(array, name, activation, takes_logits=takes_logits)
     if found.kind == "yes or no":
         inside = bool(np.all((array >= 0) & (array <= 1)))
-        if not takes_logits and not inside:
+        if not takes_logits and not (inside and activation != "linear"):
             raise ValueError(
-                f"{name} takes the outputs for probabilities (from_logits=False), but they leave "
-                f"[0, 1]. For logits pass {YES_NO}, or give the last layer a sigmoid."
+                f"{name} takes the outputs for probabilities (from_logits=False), but "
+                f"{'nothing keeps them in' if inside else 'they leave'} [0, 1]. For logits pass "
+                f"{YES_NO}, or give the last layer a sigmoid."
             )
         if takes_logits and activation == "sigmoid":
             raise ValueError(_squashed_twice(name, "sigmoid"))
-    if found.kind == "counts" and np.any(array <= 0):
+    if found.kind == "counts" and (np.any(array <= 0) or activation == "linear"):
         raise ValueError(
-            "poisson takes the outputs for rates, but some are not above 0: give the last layer "
+            "poisson takes the outputs for rates, but nothing keeps them above 0: give the last layer "
             'activation="softplus", or pass likelihood=lambda outputs: tfd.Poisson('
             "log_rate=outputs)."
         )

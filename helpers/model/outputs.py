@@ -133,7 +133,7 @@ def _of_head(
 ) -> Likelihood:
     """Return the likelihood of one output, by the first of the ways that tells it."""
     if given is not None:
-        return _said(outputs, given)
+        return _said(outputs, given, activation)
     if isinstance(outputs, tfd.Distribution):
         return distribution_beside_loss(outputs, targets, loss)
     if loss is not None:
@@ -141,12 +141,12 @@ def _of_head(
     return of_plain_tensor(outputs, targets, activation, before)
 
 
-def _said(outputs: Any, given: Any) -> Likelihood:
+def _said(outputs: Any, given: Any, activation: str) -> Likelihood:
     """Return the likelihood that the reader says, once it fits the outputs."""
     function = own_loss_function(given)
     if function is None:
         found = likelihood_of_loss(given)
-        check_fit(found, outputs, given)
+        check_fit(found, outputs, given, activation)
         return found
     if num_arguments(function) == 1:
         return from_distribution_function(function)
