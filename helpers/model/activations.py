@@ -28,7 +28,7 @@ def activation_of_head(network: Any, index: int, number: int) -> str:
 
 
 def activation_name(layer: Any) -> str:
-    """Return "softmax", "sigmoid", "linear" or another name; "" for a layer that has no such thing."""
+    """Return "softmax", "sigmoid", "linear" or another name; "" for a layer without any."""
     if isinstance(layer, tf_keras.layers.Softmax):
         return "softmax"
     name = getattr(getattr(layer, "activation", None), "__name__", "")

@@ -47,8 +47,8 @@ def check_fit(found: Likelihood, outputs: Any, said: Any, activation: str = "") 
             raise ValueError(_squashed_twice(name, "sigmoid"))
     if found.kind == "counts" and (np.any(array <= 0) or activation == "linear"):
         raise ValueError(
-            "poisson takes the outputs for rates, but nothing keeps them above 0: give the last layer "
-            'activation="softplus", or pass likelihood=lambda outputs: tfd.Poisson('
+            "poisson takes the outputs for rates, but nothing keeps them above 0: give the last "
+            'layer activation="softplus", or pass likelihood=lambda outputs: tfd.Poisson('
             "log_rate=outputs)."
         )
 

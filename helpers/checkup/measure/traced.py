@@ -36,7 +36,9 @@ def has_traced_step(network: Any) -> bool:
 
 def _compiled_steps(network: Any) -> list[Any]:
     function = getattr(network, "train_tf_function", None)
-    if not hasattr(function, "_list_all_concrete_functions") or network._run_eagerly:
+    if function is None or not hasattr(function, "_list_all_concrete_functions"):
+        return []
+    if network._run_eagerly:
         return []
     return list(function._list_all_concrete_functions())
 
