@@ -9,7 +9,7 @@ PYTHON ?=
 PORT ?= 8000
 # make test FORCE=1 runs the tests even if nothing changed since the last green run.
 FORCE ?=
-# make test TWICE=all executes every chapter a second time, not a fifth of them.
+# make test TWICE=all executes every chapter a second time, not one in twenty-one.
 TWICE ?=
 export FORCE PORT TWICE
 

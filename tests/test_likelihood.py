@@ -280,7 +280,7 @@ ASKED = {
     ),
     "no sigmoid": (ONE, YES, None, "binary_crossentropy", r"they leave \[0, 1\]"),
     "one column of classes": (ONE, YES, None, "sparse_categorical_crossentropy", "there is one"),
-    "rates below 0": (ONE, COUNTS, "poisson", None, "not above 0.*softplus"),
+    "rates below 0": (ONE, COUNTS, "poisson", None, "nothing keeps them above 0.*softplus"),
     "smoothed": (LOGITS, ROWS, SMOOTH, None, "smooths the labels"),
     "one number for the batch": (ONE, VALUES, mean_gaussian, None, "one for each example"),
     "broadcast by a function": (
@@ -310,6 +310,31 @@ def test_what_cannot_be_told_or_is_no_likelihood_is_refused(case):
     with pytest.raises(ValueError) as raised:  # noqa: PT011 (the sentence is compared below)
         found(outputs, targets, given, compiled)
     assert re.search(sentence, str(raised.value)), str(raised.value)
+
+
+NEARLY_HALF = tf.constant([[0.4], [0.5], [0.6], [0.5], [0.4], [0.6], [0.5]])  # logits by chance
+
+
+@pytest.mark.parametrize("way", ["said", "compiled"])
+@pytest.mark.parametrize(
+    ("activation", "loss", "sentence"),
+    [
+        (None, "binary_crossentropy", r"nothing keeps them in \[0, 1\]"),
+        (None, "poisson", "nothing keeps them above 0"),
+        ("sigmoid", K.BinaryCrossentropy(from_logits=True), "sigmoid once more"),
+    ],
+)
+def test_outputs_that_look_right_by_chance_are_told_by_the_activation(
+    way, activation, loss, sentence
+):
+    network = tf_keras.Sequential([L.Dense(1, activation)])
+    network(tf.ones([1, 5]))
+    if way == "compiled":
+        network.compile("sgd", loss)
+    said = loss if way == "said" else None
+    targets = tf.constant(np.asarray(YES, np.float32))
+    with pytest.raises(ValueError, match=sentence):
+        find_likelihood(network, NEARLY_HALF, targets, said)
 
 
 def test_several_heads_are_the_sum_of_each_under_its_own():
