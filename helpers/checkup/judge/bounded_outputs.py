@@ -30,6 +30,8 @@ def check_still(case: Case) -> list[Finding]:
     columns = still_columns(case)
     if not columns or (any(out.is_drawn for out in seen) and not case.data.is_identified):
         return []
+    if any(head.role == "misread" for head in case.data.heads):
+        return []  # logits below 0 stand still because they are cut off as probabilities
     text = (
         f"Output {', '.join(map(str, columns))} of the last layer (counted from 0) cannot move: "
         "for no row of the batch does the data term change with it, so its gradient is 0."
