@@ -57,6 +57,6 @@ def plot_two_libraries(curves: Runs, ends: Runs, steps_per_epoch: int) -> Descri
     )
     return DescribedFigure(
         figure,
-        "Left, the ELBO of each training against its steps; right, the ELBO after training for each "
-        f"start. Means in nats: {said}.",
+        "Left, the ELBO of each training against its steps; right, the ELBO after training for "
+        f"each start. Means in nats: {said}.",
     )
