@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -464,3 +465,48 @@ def experimental_layers_have_no_extra_loss() -> None:
         network(tf.ones([1, 4]))
         values.add(float(tfn.losses.compute_extra_loss(network, tfn.losses.kl_divergence_exact)))
     assert len(values) == 3
+
+
+@told_in(
+    "17-without-tfp.md#importing-tfp-where-tf_keras-is-missing",
+    "distributions ask for tf_keras; those of NumPy do not, if they are imported first",
+)
+def distributions_ask_for_tf_keras() -> None:
+    hide = "import sys; sys.modules['tf_keras'] = None\n"
+    kl = "tfp.distributions.kl_divergence(*2 * [tfp.distributions.Normal(0.0, 1.0)])"
+    usual = "import tensorflow_probability as tfp\n"
+    in_numpy = "import tensorflow_probability.substrates.numpy as tfp\n"
+    finished = run_programs(
+        {
+            "usual": hide + usual + kl,
+            "NumPy first": hide + in_numpy + "import keras\n" + kl,
+            "Keras first": hide + "import keras\n" + in_numpy + kl,
+        }
+    )
+    assert "tf_keras" in finished["usual"].error
+    assert finished["NumPy first"].error == ""
+    assert "tf_keras" in finished["Keras first"].error
+
+
+@told_in(
+    "17-without-tfp.md#saving-get_config-and-noise-that-starts-again",
+    "a file of Keras 3 does not hold the state of a SeedGenerator",
+)
+def a_saved_seed_generator_starts_again() -> None:
+    network = keras.Sequential([keras.layers.Dropout(0.5, seed=3)])
+    for _ in range(2):
+        network(INPUTS, training=True)
+    path = pathlib.Path(tempfile.mkdtemp()) / "whole.keras"
+    network.save(path)
+    loaded = keras.models.load_model(path)
+    states = [np.array(it.layers[0].seed_generator.state.numpy()) for it in (network, loaded)]
+    assert not np.array_equal(*states)
+
+
+@told_in(
+    "17-without-tfp.md#a-whole-number-as-seed-the-same-draw-at-every-step",
+    "keras.random with a whole number as seed draws the same numbers at each call",
+)
+def a_whole_number_as_seed_repeats_the_draw() -> None:
+    draws = [keras.random.normal((5,), seed=3).numpy() for _ in range(2)]
+    assert np.array_equal(*draws)
