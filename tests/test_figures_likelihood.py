@@ -10,7 +10,7 @@ RNG = np.random.default_rng(4)
 INPUTS = RNG.uniform(-1.0, 2.0, 23)
 TARGETS = RNG.normal(size=23)
 GRID = np.linspace(-1.5, 4.0, 12)
-UNSEEN = (GRID < INPUTS.min()) | (GRID > INPUTS.max())
+UNSEEN = (INPUTS.min() > GRID) | (INPUTS.max() < GRID)
 ALEATORIC = np.where(UNSEEN, 0.81, 0.09)  # variances
 EPISTEMIC = np.where(UNSEEN, 1.44, 0.0025)
 
@@ -18,16 +18,15 @@ EPISTEMIC = np.where(UNSEEN, 1.44, 0.0025)
 @pytest.fixture(scope="module")
 def picture():
     ends = GRID - 1.0, GRID + 2.0
-    return plot_prediction_intervals(
-        INPUTS, TARGETS, GRID, ends, ALEATORIC, EPISTEMIC, level=0.85
-    )
+    return plot_prediction_intervals(INPUTS, TARGETS, GRID, ends, ALEATORIC, EPISTEMIC, level=0.85)
 
 
 def test_axes_are_labelled_and_the_sentence_names_the_level(picture):
     assert isinstance(picture, DescribedFigure)
     above, below = picture.figure.axes
-    assert above.get_ylabel() and below.get_xlabel() and below.get_ylabel()
-    assert "85%" in picture.alt and picture.alt.startswith("Above, 23 targets")
+    assert all([above.get_ylabel(), below.get_xlabel(), below.get_ylabel()])
+    assert picture.alt.startswith("Above, 23 targets")
+    assert "85%" in picture.alt
 
 
 def test_the_lower_panel_draws_roots_of_the_variances(picture):

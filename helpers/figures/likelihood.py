@@ -43,7 +43,7 @@ def plot_prediction_intervals(
     label = f"interval for {level:.0%} of new targets"
     above.fill_between(grid, *interval, color=COLOURS["posterior"], alpha=0.25, lw=0, label=label)
     above.set(ylabel="target (no unit)")
-    above.legend(loc="upper left", frameon=False)
+    above.legend(loc="lower left", frameon=False)
     kinds = {"aleatoric": np.sqrt(aleatoric), "epistemic": np.sqrt(epistemic)}
     _draw_kinds(below, grid, kinds)
     outside = (grid < inputs.min()) | (grid > inputs.max())
