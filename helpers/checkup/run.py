@@ -1,6 +1,6 @@
 """The check-up itself: run the network, measure, and put everything back.
 
-Introduced in chapters/18-check-up.md, "A healthy network".
+Introduced in chapters/07-your-likelihood.md, "What the book's tools say".
 """
 
 from typing import Any
