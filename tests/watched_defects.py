@@ -103,7 +103,9 @@ def saved(name: str) -> pathlib.Path:
     return path
 
 
-@told_in("04-elbo.md#the-example-in-tfps-documentation", "the docstring adds an unscaled KL")
+@told_in(
+    "06-then-and-now.md#the-example-in-tfps-documentation", "the docstring adds an unscaled KL"
+)
 def docstring_adds_the_unscaled_kl() -> None:
     text = inspect.getdoc(tfl.DenseFlipout) or ""
     assert "kl = sum(model.losses)" in text
