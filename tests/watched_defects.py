@@ -113,7 +113,7 @@ def docstring_adds_the_unscaled_kl() -> None:
 
 
 @told_in(
-    "06-then-and-now.md#same-spelling-another-meaning",
+    "06-then-and-now.md#the-example-in-tfps-documentation",
     "the docstring calls tf.train.AdamOptimizer, which is gone",
 )
 def docstring_names_an_optimizer_that_is_gone() -> None:
@@ -122,7 +122,7 @@ def docstring_names_an_optimizer_that_is_gone() -> None:
 
 
 @told_in(
-    "06-then-and-now.md#same-spelling-another-meaning",
+    "06-then-and-now.md#the-example-in-tfps-documentation",
     "the docstring says that building adds the losses, and it does not",
 )
 def building_adds_no_loss() -> None:
