@@ -17,22 +17,14 @@ def parts_table(names):
     return pd.DataFrame({"mean": [30.0, 5.0, 1.0], "scale": [10.0, 15.0, 99.0]}, index=names)
 
 
-def error_table():
-    num_draws = np.array([10, 1000, 100_000])
-    standard_error = 2.0 / np.sqrt(num_draws)
-    error = standard_error * [0.5, 1.75, 1.0]
-    return pd.DataFrame({"num_draws": num_draws, "standard_error": standard_error, "error": error})
-
-
 def all_figures():
     yield figures.plot_kl_as_area(MEAN, STDDEV)
-    yield figures.plot_standard_errors(error_table(), -0.5, np.log(2.0))
     yield figures.plot_both_directions(MEAN, np.geomspace(0.05, 1.0, 7))
     yield figures.plot_kl_parts(parts_table(["a", "b", "c"]))
     yield figures.plot_kl_against_stddev(np.geomspace(0.1, 4.0, 301), 0.2)
 
 
-@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("index", range(4))
 def test_every_figure_names_its_unit_and_carries_a_sentence(index):
     picture = list(all_figures())[index]
     assert isinstance(picture, DescribedFigure)
@@ -55,15 +47,6 @@ def test_the_curve_reaches_as_far_as_the_posterior_does():
     weights = figures.plot_kl_as_area(5.0, 2.0).figure.axes[0].lines[0].get_xdata()
     assert weights.max() >= 13.0
     assert weights.min() <= -3.0
-
-
-def test_the_fitted_line_runs_through_errors_that_follow_the_law():
-    table = error_table()
-    picture = figures.plot_standard_errors(table, -0.5, np.log(2.0))
-    fitted = picture.figure.axes[0].lines[2].get_ydata()
-    np.testing.assert_allclose(fitted, table["standard_error"])
-    assert "slope -0.50" in picture.alt
-    assert "1.8 standard errors" in picture.alt
 
 
 def test_the_two_directions_are_not_confused():

@@ -104,7 +104,9 @@ def saved(name: str) -> pathlib.Path:
     return path
 
 
-@told_in("04-elbo.md#the-example-in-tfps-documentation", "the docstring adds an unscaled KL")
+@told_in(
+    "06-then-and-now.md#the-example-in-tfps-documentation", "the docstring adds an unscaled KL"
+)
 def docstring_adds_the_unscaled_kl() -> None:
     text = inspect.getdoc(tfl.DenseFlipout) or ""
     assert "kl = sum(model.losses)" in text
@@ -112,7 +114,7 @@ def docstring_adds_the_unscaled_kl() -> None:
 
 
 @told_in(
-    "06-then-and-now.md#same-spelling-another-meaning",
+    "06-then-and-now.md#the-example-in-tfps-documentation",
     "the docstring calls tf.train.AdamOptimizer, which is gone",
 )
 def docstring_names_an_optimizer_that_is_gone() -> None:
@@ -121,7 +123,7 @@ def docstring_names_an_optimizer_that_is_gone() -> None:
 
 
 @told_in(
-    "06-then-and-now.md#same-spelling-another-meaning",
+    "06-then-and-now.md#the-example-in-tfps-documentation",
     "the docstring says that building adds the losses, and it does not",
 )
 def building_adds_no_loss() -> None:

@@ -13,9 +13,9 @@ from .style import COLOURS, DescribedFigure, new_figure
 PARTS = (
     # column, bar (0: what is computed, 1: what it means), label, colour
     ("expected_nll", 0, "expected NLL", COLOURS["negative_log_likelihood"]),
-    ("kl_to_prior", 0, "KL from prior", COLOURS["kl"]),
+    ("kl_to_prior", 0, "KL to prior", COLOURS["kl"]),
     ("minus_log_evidence", 1, "−log evidence", COLOURS["prior"]),
-    ("kl_to_exact", 1, "KL from exact posterior", COLOURS["by_hand"]),
+    ("kl_to_exact", 1, "KL to exact posterior", COLOURS["by_hand"]),
 )
 MEASURES = {
     # column: label, format of the numbers at the bars
@@ -69,7 +69,7 @@ def plot_two_splits(
         figure,
         f"Above, the density of {len(splits)} choices of q over the exact posterior. Below, two "
         "stacked bars of equal height for each choice, in nats: expected negative log-likelihood "
-        "plus KL from the prior, and minus log evidence plus KL from the exact posterior: "
+        "plus KL to the prior, and minus log evidence plus KL to the exact posterior: "
         f"{described}.",
     )
 

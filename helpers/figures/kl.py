@@ -51,40 +51,6 @@ def plot_kl_as_area(mean: float, stddev: float) -> DescribedFigure:
     )
 
 
-def plot_standard_errors(table: pd.DataFrame, slope: float, intercept: float) -> DescribedFigure:
-    """Draw the standard error and the error of Monte Carlo estimates against the draws.
-
-    Parameters
-    ----------
-    table
-        Columns ``num_draws``, ``standard_error`` and ``error`` (distance from the true value), both
-        in nats.
-    slope, intercept
-        Of the straight line through log(standard_error) over log(num_draws).
-    """
-    figure, axis = new_figure()
-    num_draws, colour = table["num_draws"].to_numpy(float), COLOURS["kl"]
-    fitted = np.exp(intercept) * num_draws**slope
-    label = f"fitted slope {slope:.2f}".replace("-", "−")
-    axis.loglog(
-        num_draws, table["error"], "x", color=COLOURS["by_hand"], label="distance from the truth"
-    )
-    axis.loglog(num_draws, table["standard_error"], "o", color=colour, label="standard error")
-    axis.loglog(num_draws, fitted, color=colour, linewidth=1, label=label)
-    axis.set(xlabel="number of draws", ylabel="error (nats)")
-    _plain_numbers(axis.xaxis, axis.yaxis)
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
-    first, last = table.iloc[0], table.iloc[-1]
-    furthest = (table["error"] / table["standard_error"]).max()
-    return DescribedFigure(
-        figure,
-        f"On two logarithmic axes the standard error falls along a straight line of slope "
-        f"{slope:.2f}, from {first.standard_error:.3f} nats at {first.num_draws:,.0f} draws to "
-        f"{last.standard_error:.5f} nats at {last.num_draws:,.0f}; no estimate is further than "
-        f"{furthest:.1f} standard errors from the true KL.",
-    )
-
-
 def plot_both_directions(mean: float, stddevs: npt.ArrayLike) -> DescribedFigure:
     """Draw KL(q ‖ p) and KL(p ‖ q) for q = N(mean, stddev²) and p = N(0, 1).
 

@@ -72,7 +72,13 @@ def plot_reliability(tables: Mapping[str, pd.DataFrame]) -> DescribedFigure:
         :func:`helpers.prediction.calibration.reliability_table`.
     """
     figure, axes = new_figure(
-        2, len(tables), height=4.4, sharex=True, sharey="row", gridspec_kw={"height_ratios": [2, 1]}
+        2,
+        len(tables),
+        height=4.4,
+        squeeze=False,
+        sharex=True,
+        sharey="row",
+        gridspec_kw={"height_ratios": [2, 1]},
     )
     sentences = []
     for (above, below), (name, table) in zip(axes.T, tables.items(), strict=True):

@@ -3,7 +3,7 @@
 Everything here is float64 NumPy and SciPy, on purpose: it is the independent route against which
 the book checks what TensorFlow Probability computes in float32.
 
-Introduced in chapters/01-kl-formula.md, "The same number by four roads".
+Introduced in chapters/01-kl-formula.md, "Four ways to compute the KL".
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The Kullback-Leibler divergence estimated from draws, for when no closed form exists.
 
-Introduced in chapters/01-kl-formula.md, "The same number by four roads".
+Introduced in chapters/01-kl-formula.md, "Four ways to compute the KL".
 """
 
 from typing import NamedTuple

@@ -1,6 +1,6 @@
 """Running short programs, each in a Python interpreter of its own.
 
-Introduced in chapters/06-then-and-now.md, "Word for word, with three switches".
+Introduced in chapters/06-then-and-now.md, "Run the 2018 code unchanged: three switches".
 """
 
 import os
