@@ -156,7 +156,7 @@ def a_new_seed_does_not_change_the_start() -> None:
 
 
 @told_in(
-    "10-priors.md#the-usual-fix-meets-none",
+    "10-priors.md#kernel_divergence_fn-gets-none-for-the-sample",
     "some layers hand None to the divergence function instead of a sample",
 )
 def some_layers_hand_none_to_the_divergence() -> None:
@@ -222,7 +222,7 @@ def dense_variational_estimates_by_default() -> None:
 
 
 @told_in(
-    "10-priors.md#three-settings-of-the-bias-and-a-fourth",
+    "10-priors.md#bias-prior-and-bias-posterior-four-settings",
     "a bias prior alone is taken, and penalises a point",
 )
 def a_bias_prior_alone_penalises_a_point() -> None:
