@@ -382,7 +382,10 @@ def revived_functions_have_other_globals() -> None:
     "15-saving-and-seeds.md#the-seed-argument-and-the-same-draw-twice",
     "the argument seed fixes the signs, not the draw of the weights",
 )
-@told_in("09-estimators.md#one-draw-one-function", "the argument seed does not repeat a draw")
+@told_in(
+    "09-estimators.md#plotting-draws-one-draw-one-function",
+    "the argument seed does not repeat a draw",
+)
 def the_argument_seed_does_not_repeat_a_draw() -> None:
     layer = tfl.DenseFlipout(
         10,
