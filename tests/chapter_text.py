@@ -49,7 +49,7 @@ class Chapter:
     @property
     def is_numbered(self) -> bool:
         """Whether the whole contract applies: the landing page and the error index keep a part."""
-        return not self.name.startswith(("00-", "15-"))
+        return not self.name.startswith(("00-", "20-"))
 
     @property
     def cells(self) -> list[Block]:

@@ -347,7 +347,7 @@ def the_argument_lr_is_dropped() -> None:
 
 
 @told_in(
-    "16-which-keras.md#the-two-loud-errors",
+    "16-which-keras.md#only-instances-of-keraslayer-and-no-attribute-rank",
     "Keras 3 refuses TFP layers, or loses them without a word",
 )
 def keras_3_refuses_or_loses_the_layers() -> None:
@@ -424,7 +424,10 @@ def docstring_multiplies_a_kl_per_example() -> None:
     assert "weight=num_train_samples" in text
 
 
-@told_in("16-which-keras.md#the-silent-one", "a mixed model loses its Bayesian layer in silence")
+@told_in(
+    "16-which-keras.md#no-error-and-nothing-trains-tfkerasmodel",
+    "a mixed model loses its Bayesian layer in silence",
+)
 def keras_3_loses_a_layer_in_silence() -> None:
     class Mixed(tf.keras.Model):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:

@@ -3,7 +3,7 @@
 SITE = "https://your_account.github.io/tfp-losses-book/"
 
 PAGES = {
-    "keras-3": "16-which-keras#the-silent-one",
+    "keras-3": "16-which-keras#no-error-and-nothing-trains-tfkerasmodel",
     "kl-missing": "14-life-of-losses#frozen-at-trace-time",
     "kl-stale": "03-inspecting-losses#where-it-breaks-reading-at-the-wrong-moment",
     "kl-frozen-at-trace": "14-life-of-losses#frozen-at-trace-time",
