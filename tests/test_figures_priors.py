@@ -10,7 +10,8 @@ from helpers.figures.style import DescribedFigure
 
 tfd = tfp.distributions
 MIXTURE = tfd.MixtureSameFamily(tfd.Categorical(probs=[0.25, 0.75]), tfd.Normal(0.0, [2.0, 0.5]))
-MEANS = {"first": np.array([-0.31, 0.02, 0.05, 0.92]), "second": np.array([0.01, -1.44])}
+ESTIMATES = [0.0, 0.5, 0.75, 1.5]
+MEANS = {"first": [0.0, 0.25, 0.375, 0.72], "second": [0.0, 0.11, 0.41, 1.44]}
 VALUES = [1.5, -0.5, 2.5, 0.5, 3.0]
 
 
@@ -20,7 +21,7 @@ def history(values):
 
 def all_figures():
     yield figures.plot_prior_densities({"normal": tfd.Normal(0.0, 2.0), "mixture": MIXTURE})
-    yield figures.plot_posterior_means(MEANS, near_zero=0.1)
+    yield figures.plot_shrinkage(ESTIMATES, MEANS)
     yield figures.plot_one_draw_values(VALUES, 1.25)
     yield figures.plot_kl_from_starts({"a": history([90.0, 60.0, 30.0]), "b": history([0.0, 7.0])})
 
@@ -43,12 +44,14 @@ def test_densities_are_those_of_the_formula():
     assert f"mixture: {density.max():.2f} at its peak" in picture.alt
 
 
-def test_every_mean_is_counted_once_and_the_shares_are_told():
+def test_each_prior_has_its_line_and_its_ends_are_told():
     picture = list(all_figures())[1]
-    for axis, means in zip(picture.figure.axes, MEANS.values(), strict=True):
-        assert sum(bar.get_height() for bar in axis.patches[:-1]) == len(means)
-    assert "first: 50% of 4 means" in picture.alt
-    assert "second: 50% of 2 means" in picture.alt
+    alone, *lines = picture.figure.axes[0].lines
+    np.testing.assert_array_equal(alone.get_ydata(), ESTIMATES)
+    for line, means in zip(lines, MEANS.values(), strict=True):
+        np.testing.assert_array_equal(line.get_data(), [ESTIMATES, means])
+    assert "from 0.00 by way of 0.75 to 1.50" in picture.alt
+    assert "second: 0.41 there and 1.44 at the end" in picture.alt
 
 
 def test_negative_values_are_marked_and_counted():

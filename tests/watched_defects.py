@@ -159,7 +159,7 @@ def a_new_seed_does_not_change_the_start() -> None:
 
 
 @told_in(
-    "10-priors.md#the-usual-fix-meets-none",
+    "10-priors.md#kernel_divergence_fn-gets-none-for-the-sample",
     "some layers hand None to the divergence function instead of a sample",
 )
 def some_layers_hand_none_to_the_divergence() -> None:
@@ -225,7 +225,7 @@ def dense_variational_estimates_by_default() -> None:
 
 
 @told_in(
-    "10-priors.md#three-settings-of-the-bias-and-a-fourth",
+    "10-priors.md#bias-prior-and-bias-posterior-four-settings",
     "a bias prior alone is taken, and penalises a point",
 )
 def a_bias_prior_alone_penalises_a_point() -> None:
@@ -350,7 +350,7 @@ def the_argument_lr_is_dropped() -> None:
 
 
 @told_in(
-    "16-which-keras.md#the-two-loud-errors",
+    "16-which-keras.md#only-instances-of-keraslayer-and-no-attribute-rank",
     "Keras 3 refuses TFP layers, or loses them without a word",
 )
 def keras_3_refuses_or_loses_the_layers() -> None:
@@ -385,7 +385,10 @@ def revived_functions_have_other_globals() -> None:
     "15-saving-and-seeds.md#the-seed-argument-and-the-same-draw-twice",
     "the argument seed fixes the signs, not the draw of the weights",
 )
-@told_in("09-estimators.md#one-draw-one-function", "the argument seed does not repeat a draw")
+@told_in(
+    "09-estimators.md#plotting-draws-one-draw-one-function",
+    "the argument seed does not repeat a draw",
+)
 def the_argument_seed_does_not_repeat_a_draw() -> None:
     layer = tfl.DenseFlipout(
         10,
@@ -424,7 +427,10 @@ def docstring_multiplies_a_kl_per_example() -> None:
     assert "weight=num_train_samples" in text
 
 
-@told_in("16-which-keras.md#the-silent-one", "a mixed model loses its Bayesian layer in silence")
+@told_in(
+    "16-which-keras.md#no-error-and-nothing-trains-tfkerasmodel",
+    "a mixed model loses its Bayesian layer in silence",
+)
 def keras_3_loses_a_layer_in_silence() -> None:
     class Mixed(tf.keras.Model):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:

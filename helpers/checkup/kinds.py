@@ -3,7 +3,7 @@
 SITE = "https://your_account.github.io/tfp-losses-book/"
 
 PAGES = {
-    "keras-3": "16-which-keras#the-silent-one",
+    "keras-3": "16-which-keras#no-error-and-nothing-trains-tfkerasmodel",
     "kl-missing": "14-life-of-losses#frozen-at-trace-time",
     "kl-stale": "03-inspecting-losses#where-it-breaks-reading-at-the-wrong-moment",
     "kl-frozen-at-trace": "14-life-of-losses#frozen-at-trace-time",
@@ -22,16 +22,16 @@ PAGES = {
     "tempered": "11-prior-strength#cold-and-tempered-posteriors",
     "monte-carlo-kl": "10-priors#negative-numbers-in-losses",
     "wrong-shape": "10-priors#where-it-breaks-priors-of-the-wrong-shape",
-    "trainable-prior": "10-priors#a-prior-that-learns",
+    "trainable-prior": "10-priors#learned-priors-empirical-bayes",
     "bias-point-estimate": "03-inspecting-losses#the-bias-that-has-no-entry",
-    "point-estimate": "10-priors#three-settings-of-the-bias-and-a-fourth",
+    "point-estimate": "10-priors#bias-prior-and-bias-posterior-four-settings",
     "bias-penalised": "03-inspecting-losses#the-bias-that-has-no-entry",
     "twin-layers": "03-inspecting-losses#a-trap-default-layers-start-as-twins",
     "collapsed-onto-prior": "11-prior-strength#collapse-in-both-directions",
     "scale-shrunk": "11-prior-strength#collapse-in-both-directions",
     "scale-stuck": "11-prior-strength#collapse-in-both-directions",
     "narrow-start": "11-prior-strength#collapse-in-both-directions",
-    "draws-differ": "10-priors#what-densevariational-asks-for",
+    "draws-differ": "10-priors#densevariational-its-posterior-and-prior-functions",
     "no-scale-gradient": "14-life-of-losses#a-gradient-that-is-none",
     "no-likelihood": "08-exact-answer#mean-squared-error-as-the-loss",
     "likelihood-averaged": "07-your-likelihood#sum-within-an-example-average-over-examples",

@@ -1,6 +1,6 @@
 """Pictures of approximate posteriors beside exact ones: coefficients and predictive bands.
 
-Introduced in chapters/08-exact-answer.md, "Too narrow, and by how much".
+Introduced in chapters/08-exact-answer.md, "Posterior too narrow, and by how much".
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """Pictures of priors other than N(0, 1): their densities, their effect, the noise of their KL.
 
-Introduced in chapters/10-priors.md, "A prior with a spike, and a refusal".
+Introduced in chapters/10-priors.md, "Scale mixture prior: no KL registered".
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,6 @@ import pandas as pd
 import tensorflow_probability as tfp
 
 from .style import COLOURS, DescribedFigure, new_figure
-
-Array = npt.NDArray[np.float64]
 
 
 def plot_prior_densities(priors: Mapping[str, tfp.distributions.Distribution]) -> DescribedFigure:
@@ -38,33 +36,32 @@ def plot_prior_densities(priors: Mapping[str, tfp.distributions.Distribution]) -
     )
 
 
-def plot_posterior_means(means: Mapping[str, Array], near_zero: float) -> DescribedFigure:
-    """Draw a histogram of posterior means for each prior, one below the other.
+def plot_shrinkage(
+    estimates: npt.ArrayLike, best_means: Mapping[str, npt.ArrayLike]
+) -> DescribedFigure:
+    """Draw the posterior mean of a weight over the estimate that the data alone give.
 
     Parameters
     ----------
-    means
-        Name of the prior ↦ posterior means [weights].
-    near_zero
-        Means below this size are counted in the description, and shaded.
+    estimates
+        What the data say without a prior [estimates], in the unit of the weight.
+    best_means
+        Name of the prior ↦ posterior means [estimates], in the same unit.
     """
-    figure, axes = new_figure(len(means), 1, height=4.4, sharex=True, sharey=True)
-    reach = np.ceil(max(np.abs(values).max() for values in means.values()))
-    bins = np.arange(-10 * reach, 10 * reach + 1) / 10
-    shares = []
-    for axis, (name, values), style in zip(axes, means.items(), _styles(len(means)), strict=True):
-        axis.hist(values, bins=bins, color=style["color"])
-        axis.axvspan(-near_zero, near_zero, color="0.85", zorder=0)
-        share = np.mean(np.abs(values) < near_zero)
-        label = f"prior: {name}\n{share:.0%} within the grey band"
-        axis.text(0.98, 0.92, label, transform=axis.transAxes, ha="right", va="top")
-        axis.set(yscale="log", ylabel="weights")
-        axis.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
-        shares.append(f"{name}: {share:.0%} of {values.size:,} means are below {near_zero:g}")
-    axes[-1].set(xlabel="posterior mean μ of a weight")
+    figure, axis = new_figure(height=3.4)
+    estimates = np.asarray(estimates, float)
+    axis.plot(estimates, estimates, color="0.5", linestyle=":", label="no prior")
+    told, middle = [], len(estimates) // 2
+    for (name, means), style in zip(best_means.items(), _styles(len(best_means)), strict=True):
+        means = np.asarray(means, float)
+        axis.plot(estimates, means, label=f"prior: {name}", **style)
+        told.append(f"{name}: {means[middle]:.2f} there and {means[-1]:.2f} at the end")
+    axis.set(xlabel="estimate of the weight by the data alone", ylabel="posterior mean μ")
+    axis.legend(frameon=False)
     return DescribedFigure(
         figure,
-        f"Histograms of posterior means with counts on a logarithmic axis. {'; '.join(shares)}.",
+        f"Posterior means over estimates from {estimates[0]:.2f} by way of {estimates[middle]:.2f} "
+        f"to {estimates[-1]:.2f}. {'; '.join(told)}.",
     )
 
 

@@ -1,6 +1,6 @@
 """A picture of what a training step costs, contender by contender.
 
-Introduced in chapters/19-step-cost.md, "The same training, in many hands".
+Introduced in chapters/19-step-cost.md, "Benchmark: `fit`, `tf.function`, other libraries".
 """
 
 from collections.abc import Sequence

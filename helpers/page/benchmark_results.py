@@ -1,6 +1,6 @@
 """Reading what the benchmark of training steps measured: numbers per round, medians, ratios.
 
-Introduced in chapters/19-step-cost.md, "The same training, in many hands".
+Introduced in chapters/19-step-cost.md, "Benchmark: `fit`, `tf.function`, other libraries".
 """
 
 import json
