@@ -582,7 +582,8 @@ OUTPUTS = (
         "question into a layer: `tf_keras.layers.Lambda(lambda d: d.mean())(distribution)`.",
     ),
     Cause(
-        text=r"Received a label value of -?\d+ which is outside the valid range",
+        text=r"Received a label value of -?\d+ which is outside the valid range"
+        r"|labels\.shape=\((\d+),\) and logits\.shape=\(1, \1\)",
         cause="A label is not below the number of outputs. Class numbers begin with 0, so that one "
         "output knows the class 0 alone, and labels from 1 to 10 need eleven outputs.",
         cure="For yes or no keep the one output and compile with "
