@@ -1,6 +1,6 @@
 """How often predictions are right, bin by bin of how sure they are.
 
-Introduced in chapters/05-training.md, "How calibrated?".
+Introduced in chapters/05-training.md, "Calibration".
 """
 
 import numpy as np
