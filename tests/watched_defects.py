@@ -266,7 +266,8 @@ def add_loss_sums_or_averages() -> None:
 
 
 @told_in(
-    "14-life-of-losses.md#empty-stale-out-of-scope", "after fit the list holds tensors of a graph"
+    "14-life-of-losses.md#losses-after-fit-empty-stale-out-of-scope",
+    "after fit the list holds tensors of a graph",
 )
 def after_fit_the_list_is_out_of_scope() -> None:
     network = two_layers()

@@ -4,13 +4,13 @@ SITE = "https://your_account.github.io/tfp-losses-book/"
 
 PAGES = {
     "keras-3": "16-which-keras#no-error-and-nothing-trains-tfkerasmodel",
-    "kl-missing": "14-life-of-losses#frozen-at-trace-time",
+    "kl-missing": "14-life-of-losses#losses-read-before-the-call-in-a-tffunction",
     "kl-stale": "03-inspecting-losses#where-it-breaks-reading-at-the-wrong-moment",
-    "kl-frozen-at-trace": "14-life-of-losses#frozen-at-trace-time",
+    "kl-frozen-at-trace": "14-life-of-losses#losses-read-before-the-call-in-a-tffunction",
     "kl-counted-twice": "14-life-of-losses#counted-more-than-once",
-    "layer-lost": "14-life-of-losses#lost-in-a-closure",
-    "frozen-layer": "14-life-of-losses#frozen-layers-still-pay",
-    "regularisers-mixed-in": "14-life-of-losses#guests-in-the-list",
+    "layer-lost": "14-life-of-losses#layers-in-a-closure-missing-variables",
+    "frozen-layer": "14-life-of-losses#frozen-layers-keep-their-entry",
+    "regularisers-mixed-in": "14-life-of-losses#l2-penalties-in-losses",
     "kl-not-scaled": "04-elbo#five-weights-side-by-side",
     "kl-wrong-count": "04-elbo#what-one-batch-can-stand-for",
     "kl-wrong-sign": "04-elbo#where-the-two-terms-come-from",

@@ -1,6 +1,6 @@
 """The weight of the KL in a training step, measured by what the step does to the means.
 
-Introduced in chapters/14-life-of-losses.md, "A probe: blank images".
+Introduced in chapters/14-life-of-losses.md, "Measure the weight of the KL: blank images".
 """
 
 from collections.abc import Callable

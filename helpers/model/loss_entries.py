@@ -1,6 +1,6 @@
 """The entries of ``neural_net.losses``, in order, each with the layer that added it.
 
-Introduced in chapters/14-life-of-losses.md, "Guests in the list".
+Introduced in chapters/14-life-of-losses.md, "L2 penalties in `losses`".
 """
 
 from collections.abc import Iterator
