@@ -33,6 +33,7 @@ from helpers.prediction.alarms import distance_to_nearest, measure_alarm
 from helpers.prediction.calibration import calibration_error_by_chance
 from helpers.prediction.laplace import draw_last_layer, laplace_by_evidence
 from helpers.prediction.metrics import entropy_parts, predictive_metrics
+from helpers.prediction.predict import compile_prediction
 from helpers.training import train_by_elbo
 from helpers.training.batches import BatchOrder
 
@@ -68,12 +69,12 @@ class Effort(NamedTuple):
     plain_epochs: int = 200
     dropout_epochs: int = 400
     elbo_epochs: int = 667
-    width_epochs: int = 1000
+    width_epochs: int = 667
     members: int = 5
     draws: int = 100
     chains: int = 4
-    burn_in: int = 120
-    kept: int = 80
+    burn_in: int = 100
+    kept: int = 50
     leapfrog: int = 50
 
 
@@ -182,12 +183,18 @@ def at_points(losses: list[float]) -> list[float]:
     return [float(np.mean(losses[end - width : end])) for end in ends]
 
 
+COMPILED: dict[str, float] = {}  # seconds of a training of one epoch, by the network's name
+
+
 def train_bayesian(
-    make: Callable[[], tf_keras.Model], train: Digits, num_epochs: int, seed: int, *, timed: bool
+    make: Callable[[], tf_keras.Model], train: Digits, num_epochs: int, seed: int, name: str
 ) -> tuple[tf_keras.Model, float, dict[str, Any]]:
-    """Train by the ELBO; return the network, seconds without compilation, and notes."""
+    """Train by the ELBO; return the network, seconds without compilation, and notes.
+
+    A training of one epoch says what compilation takes; it is done once for each name.
+    """
     seconds = []
-    for epochs in [1, num_epochs] if timed else [num_epochs]:
+    for epochs in [num_epochs] if name in COMPILED else [1, num_epochs]:
         network = make()
         network(train.images[:1])
         start = time.process_time()
@@ -204,7 +211,8 @@ def train_bayesian(
         seconds.append(time.process_time() - start)
     means = history.groupby("epoch")[["negative_log_likelihood", "kl", "loss"]].mean()
     notes = {name: at_points(list(means[name])) for name in means}
-    return network, seconds[-1] - (seconds[0] if timed else 0.0), notes
+    COMPILED.setdefault(name, seconds[0])
+    return network, seconds[-1] - COMPILED[name], notes
 
 
 def l2_penalty(train: Digits) -> tf_keras.regularizers.Regularizer:
@@ -285,21 +293,19 @@ def bayesian_biases(seed: int) -> dict[str, Any]:
 
 
 def fit_bayesian(
-    task: Task, seed: int, effort: Effort, make: Callable[[], tf_keras.Model], *, timed: bool
-) -> tuple[tf_keras.Model, Fitted]:
+    task: Task, seed: int, effort: Effort, make: Callable[[], tf_keras.Model], name: str
+) -> Fitted:
     """Return a network with Bayesian layers, trained by the ELBO."""
-    network, seconds, notes = train_bayesian(
-        make, task.train, effort.elbo_epochs, seed, timed=timed
-    )
-    fitted = Fitted(
-        lambda images: predict_by_draws(network, images, effort.draws, seed=seed).draws,
+    network, seconds, notes = train_bayesian(make, task.train, effort.elbo_epochs, seed, name)
+    predict = compile_prediction(network, task.test.images, effort.draws)
+    return Fitted(
+        lambda images: predict(images, seed).draws,
         num_steps(len(task.train.labels), effort.elbo_epochs),
         seconds,
         stored_numbers(network),
         effort.draws,
         notes,
     )
-    return network, fitted
 
 
 def bayesian_last_layer(num_classes: int, seed: int) -> tf_keras.layers.Layer:
@@ -424,8 +430,10 @@ def fit_hmc(task: Task, seed: int, effort: Effort, widths: list[int], start: flo
     return Fitted(predict, gradients, seconds, draws * size, draws, notes)
 
 
-def fit_all(task: Task, seed: int, effort: Effort, *, timed: bool) -> Iterator[tuple[str, Fitted]]:
-    """Yield every method by its name, trained."""
+def fit_all(
+    task: Task, seed: int, effort: Effort, *, controls: bool
+) -> Iterator[tuple[str, Fitted]]:
+    """Yield every method by its name, trained; those that are controls only if asked for."""
     num_classes, train = task.num_classes, task.train
     networks, members = zip(
         *(fit_plain(task, seed, effort, k) for k in range(effort.members)), strict=True
@@ -433,22 +441,23 @@ def fit_all(task: Task, seed: int, effort: Effort, *, timed: bool) -> Iterator[t
     yield "plain", members[0]
     yield "ensemble", ensemble_of(list(members))
     for name, rate in {"dropout": 0.2, "dropout_low": 0.1, "dropout_high": 0.5}.items():
-        if name == "dropout" or timed:
+        if name == "dropout" or controls:
             yield name, fit_dropout(task, seed, effort, rate)
     for name, options in {"bayesian": {}, "bayesian_biases": bayesian_biases(seed)}.items():
-        if name == "bayesian" or timed:
+        if name == "bayesian" or controls:
+            widths, more = [HIDDEN, num_classes], options
             yield (
                 name,
                 fit_bayesian(
                     task,
                     seed,
                     effort,
-                    lambda o=options: bayesian_network([HIDDEN, num_classes], seed=seed, **o),
-                    timed=timed,
-                )[1],
+                    lambda: bayesian_network(widths, seed=seed, **more),  # noqa: B023 (called now)
+                    name,
+                ),
             )
-    joint = fit_bayesian(task, seed, effort, lambda: last_layer_network(task, seed), timed=timed)
-    yield "last_layer", joint[1]._replace(passes=1)
+    joint = fit_bayesian(task, seed, effort, lambda: last_layer_network(task, seed), "last_layer")
+    yield "last_layer", joint._replace(passes=1)
     body = networks[0].layers[0]
 
     def features(images: Array) -> Array:
@@ -459,19 +468,20 @@ def fit_all(task: Task, seed: int, effort: Effort, *, timed: bool) -> Iterator[t
         train=Digits(features(train.images), train.labels),
         test=Digits(features(task.test.images), task.test.labels),
     )
-    _, frozen = fit_bayesian(
+    frozen = fit_bayesian(
         above,
         seed,
         effort,
         lambda: tf_keras.Sequential([bayesian_last_layer(num_classes, seed)]),
-        timed=timed,
+        "frozen",
     )
     of_last_layer = {
         "frozen": frozen,
         "laplace": fit_laplace(above, seed, effort, PRECISIONS),
-        "laplace_prior": fit_laplace(above, seed, effort, np.ones(1)),
         "hmc_last_layer": fit_hmc(above, seed, effort, [HIDDEN, num_classes], 0.1),
     }
+    if controls:
+        of_last_layer["laplace_prior"] = fit_laplace(above, seed, effort, np.ones(1))
     for name, fitted in of_last_layer.items():
         yield name, on_features(features, fitted, members[0])
     yield "hmc", fit_hmc(task, seed, effort, [64, HIDDEN, num_classes], 0.3)
@@ -524,7 +534,7 @@ def count_units(seed: int, width: int, effort: Effort) -> dict[str, Any]:
         task.train,
         effort.width_epochs,
         seed,
-        timed=False,
+        "bayesian",
     )
     after = posterior_weights(network)
     last = after[after["layer"] == "logits"]
@@ -565,7 +575,7 @@ def measure_seed(seed: int, effort: Effort) -> Iterator[dict[str, Any]]:
     for task, name in ((all_classes(seed), "all"), (without_two_classes(seed), "without two")):
         where = {"seed": seed, "task": name}
         yield {**where, "method": "distance", **distance_measures(task, lambda images: images)}
-        for method, fitted in fit_all(task, seed, effort, timed=name == "all"):
+        for method, fitted in fit_all(task, seed, effort, controls=name == "all"):
             notes = dict(fitted.notes)
             weights, features = notes.pop("weights", None), notes.pop("features", None)
             if method == "hmc":

@@ -104,5 +104,5 @@ def test_draws_have_the_moments_of_the_posterior(data):
 def test_wrong_input_is_refused(data):
     with pytest.raises(ValueError, match="precision is 0"):
         laplace_last_layer(*data, 0, CLASSES)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="3 outputs"):
         laplace_last_layer(data[0], data[1] + CLASSES, 1.0, CLASSES)
