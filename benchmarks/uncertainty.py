@@ -8,7 +8,9 @@ layers" shows the results. One thread suffices: OMP_NUM_THREADS=1 and TF_NUM_INT
 """
 
 import argparse
+import functools
 import itertools
+import json
 import pathlib
 import sys
 import time
@@ -55,12 +57,13 @@ METHODS = {
     "last_layer": "last layer Bayesian",
     "frozen": "last layer Bayesian, frozen body",
     "laplace": "Laplace, last layer",
-    "laplace_prior": "Laplace, last layer, prior N(0, 1)",
+    "laplace_refit": "Laplace, last layer fitted anew",
     "hmc_last_layer": "HMC, last layer",
     "hmc": "HMC, all layers",
     "distance": "distance to the nearest digit, pixels",
     "distance_features": "distance to the nearest digit, features",
 }
+CONTROLS = {"dropout_low", "dropout_high", "bayesian_biases", "laplace_refit"}  # all classes only
 
 
 class Effort(NamedTuple):
@@ -335,10 +338,13 @@ def on_features(features: Callable[[Array], Array], fitted: Fitted, body: Fitted
     )
 
 
-def fit_laplace(task: Task, seed: int, effort: Effort, precisions: Array) -> Fitted:
-    """Return Laplace's approximation of a layer on features, at the precision of most evidence."""
+def fit_laplace(task: Task, seed: int, effort: Effort, trained: Array | None) -> Fitted:
+    """Return Laplace's approximation of a layer on features, at the precision of most evidence.
+
+    Its mean is the trained layer, or, if there is none, the maximum for each precision.
+    """
     start = time.process_time()
-    posterior = laplace_by_evidence(*task.train, precisions, task.num_classes)
+    posterior = laplace_by_evidence(*task.train, PRECISIONS, task.num_classes, trained)
     size = posterior.mean.size
     return Fitted(
         lambda features: draw_last_layer(posterior, features, effort.draws, seed=seed),
@@ -430,61 +436,50 @@ def fit_hmc(task: Task, seed: int, effort: Effort, widths: list[int], start: flo
     return Fitted(predict, gradients, seconds, draws * size, draws, notes)
 
 
-def fit_all(
-    task: Task, seed: int, effort: Effort, *, controls: bool
-) -> Iterator[tuple[str, Fitted]]:
-    """Yield every method by its name, trained; those that are controls only if asked for."""
-    num_classes, train = task.num_classes, task.train
-    networks, members = zip(
-        *(fit_plain(task, seed, effort, k) for k in range(effort.members)), strict=True
-    )
-    yield "plain", members[0]
-    yield "ensemble", ensemble_of(list(members))
-    for name, rate in {"dropout": 0.2, "dropout_low": 0.1, "dropout_high": 0.5}.items():
-        if name == "dropout" or controls:
-            yield name, fit_dropout(task, seed, effort, rate)
-    for name, options in {"bayesian": {}, "bayesian_biases": bayesian_biases(seed)}.items():
-        if name == "bayesian" or controls:
-            widths, more = [HIDDEN, num_classes], options
-            yield (
-                name,
-                fit_bayesian(
-                    task,
-                    seed,
-                    effort,
-                    lambda: bayesian_network(widths, seed=seed, **more),  # noqa: B023 (called now)
-                    name,
-                ),
-            )
-    joint = fit_bayesian(task, seed, effort, lambda: last_layer_network(task, seed), "last_layer")
-    yield "last_layer", joint._replace(passes=1)
-    body = networks[0].layers[0]
+def makers(task: Task, seed: int, effort: Effort) -> dict[str, Callable[[], Fitted]]:
+    """Return a function for each trained method; plain networks are trained once for all."""
+    widths = [HIDDEN, task.num_classes]
+    member = functools.cache(lambda number: fit_plain(task, seed, effort, number))
 
-    def features(images: Array) -> Array:
-        found: Array = body(images).numpy()
-        return found
+    def layers(name: str, make: Callable[[], tf_keras.Model]) -> Callable[[], Fitted]:
+        return lambda: fit_bayesian(task, seed, effort, make, name)
 
-    above = task._replace(
-        train=Digits(features(train.images), train.labels),
-        test=Digits(features(task.test.images), task.test.labels),
-    )
-    frozen = fit_bayesian(
-        above,
-        seed,
-        effort,
-        lambda: tf_keras.Sequential([bayesian_last_layer(num_classes, seed)]),
-        "frozen",
-    )
-    of_last_layer = {
-        "frozen": frozen,
-        "laplace": fit_laplace(above, seed, effort, PRECISIONS),
-        "hmc_last_layer": fit_hmc(above, seed, effort, [HIDDEN, num_classes], 0.1),
+    def on_body(fit: Callable[[Task, Array], Fitted]) -> Callable[[], Fitted]:
+        """Return a function that fits a last layer on features, given the trained one."""
+
+        def make() -> Fitted:
+            network, body = member(0)
+            features, last = body.notes["features"], network.layers[-1]
+            train, test = (Digits(features(it.images), it.labels) for it in (task.train, task.test))
+            trained = np.vstack([last.kernel.numpy(), last.bias.numpy()])
+            fitted = fit(task._replace(train=train, test=test), trained)
+            return on_features(features, fitted, body)
+
+        return make
+
+    def one_layer() -> tf_keras.Model:
+        return tf_keras.Sequential([bayesian_last_layer(task.num_classes, seed)])
+
+    longer = effort._replace(burn_in=2 * effort.burn_in, kept=2 * effort.kept)
+    return {
+        "plain": lambda: member(0)[1],
+        "ensemble": lambda: ensemble_of([member(k)[1] for k in range(effort.members)]),
+        "dropout": lambda: fit_dropout(task, seed, effort, 0.2),
+        "dropout_low": lambda: fit_dropout(task, seed, effort, 0.1),
+        "dropout_high": lambda: fit_dropout(task, seed, effort, 0.5),
+        "bayesian": layers("bayesian", lambda: bayesian_network(widths, seed=seed)),
+        "bayesian_biases": layers(
+            "bayesian_biases", lambda: bayesian_network(widths, seed=seed, **bayesian_biases(seed))
+        ),
+        "last_layer": layers("last_layer", lambda: last_layer_network(task, seed)),
+        "frozen": on_body(lambda above, _: fit_bayesian(above, seed, effort, one_layer, "frozen")),
+        "laplace": on_body(lambda above, trained: fit_laplace(above, seed, effort, trained)),
+        "laplace_refit": on_body(lambda above, _: fit_laplace(above, seed, effort, None)),
+        "hmc_last_layer": on_body(
+            lambda above, _: fit_hmc(above, seed, longer, [HIDDEN, task.num_classes], 0.1)
+        ),
+        "hmc": lambda: fit_hmc(task, seed, effort, [64, *widths], 0.3),
     }
-    if controls:
-        of_last_layer["laplace_prior"] = fit_laplace(above, seed, effort, np.ones(1))
-    for name, fitted in of_last_layer.items():
-        yield name, on_features(features, fitted, members[0])
-    yield "hmc", fit_hmc(task, seed, effort, [64, HIDDEN, num_classes], 0.3)
 
 
 def measures(fitted: Fitted, task: Task, seed: int) -> dict[str, Any]:
@@ -570,21 +565,26 @@ def units_in_draws(weights: Array, images: Array, num_classes: int) -> float:
     return float(np.mean(counts))
 
 
-def measure_seed(seed: int, effort: Effort) -> Iterator[dict[str, Any]]:
-    """Yield a row for each method on both tasks."""
+def measure_seed(seed: int, effort: Effort, wanted: set[str]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each of the methods, on both tasks."""
     for task, name in ((all_classes(seed), "all"), (without_two_classes(seed), "without two")):
         where = {"seed": seed, "task": name}
-        yield {**where, "method": "distance", **distance_measures(task, lambda images: images)}
-        for method, fitted in fit_all(task, seed, effort, controls=name == "all"):
+        chosen = wanted if name == "all" else wanted - CONTROLS
+        made = makers(task, seed, effort)
+        if "distance" in chosen:
+            found = distance_measures(task, lambda images: images)
+            yield {**where, "method": "distance", **found}
+        if "distance_features" in chosen:
+            found = distance_measures(task, made["plain"]().notes["features"])
+            yield {**where, "method": "distance_features", **found}
+        for method in (it for it in made if it in chosen):
+            fitted = made[method]()
             notes = dict(fitted.notes)
-            weights, features = notes.pop("weights", None), notes.pop("features", None)
+            weights, _ = notes.pop("weights", None), notes.pop("features", None)
             if method == "hmc":
                 images = task.train.images
                 notes["units_in_use"] = units_in_draws(weights, images, task.num_classes)
             yield {**where, "method": method, **measures(fitted, task, seed), "notes": notes}
-            if method == "plain":
-                found = distance_measures(task, features)
-                yield {**where, "method": "distance_features", **found}
 
 
 def parse_options(arguments: list[str]) -> argparse.Namespace:
@@ -592,16 +592,18 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="how many: 0, 1, 2, ...")
     parser.add_argument("--widths", nargs="*", type=int, default=[16, 64, 128])
+    parser.add_argument(
+        "--only", nargs="+", choices=METHODS, help="measure these anew, in a file that is complete"
+    )
     parser.add_argument("--out", type=pathlib.Path, required=True, help="result file")
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str], effort: Effort | None = None) -> None:
-    """Measure all and write the results after each seed."""
-    options, effort = parse_options(arguments), effort or Effort()
-    record = {
+def new_record(options: argparse.Namespace, arguments: list[str], effort: Effort) -> dict[str, Any]:
+    """Return a record without measurements."""
+    return {
         "format": FORMAT,
-        "command": masked(" ".join(["python -m benchmarks.uncertainty", *arguments])),
+        "command": command(arguments),
         **provenance(),
         "data": "scikit-learn's digits",
         "seeds": list(range(options.seeds)),
@@ -612,16 +614,39 @@ def main(arguments: list[str], effort: Effort | None = None) -> None:
         "complete": False,
         "measurements": [],
         "widths": [],
+        "amended": [],
     }
+
+
+def command(arguments: list[str]) -> str:
+    """Return the command, without folders of this machine."""
+    return masked(" ".join(["python -m benchmarks.uncertainty", *arguments]))
+
+
+def without(record: dict[str, Any], names: list[str], arguments: list[str]) -> dict[str, Any]:
+    """Return a complete record without some methods and unknown ones, to measure them anew."""
+    kept = [it for it in record["measurements"] if it["method"] in set(METHODS) - set(names)]
+    amended = [*record.get("amended", []), {"command": command(arguments), **provenance()}]
+    return {**record, "methods": METHODS, "measurements": kept, "amended": amended}
+
+
+def main(arguments: list[str], effort: Effort | None = None) -> None:
+    """Measure all and write the results after each seed."""
+    options, effort = parse_options(arguments), effort or Effort()
+    if options.only:
+        record = without(json.loads(options.out.read_text("utf-8")), options.only, arguments)
+    else:
+        record = new_record(options, arguments, effort)
     for seed in record["seeds"]:
         tf_keras.utils.set_random_seed(seed)
-        for row in measure_seed(seed, effort):
+        for row in measure_seed(seed, effort, set(options.only or METHODS)):
             record["measurements"].append(row)
             density = row.get("log_predictive_density", float("nan"))
             tell(f"seed {seed}, {row['task']}: {row['method']} {density:.4f}")
-        write_record(options.out, record)
-    for seed in record["seeds"]:
-        for width in options.widths:
+        if not options.only:
+            write_record(options.out, record)
+    if not options.only:
+        for seed, width in itertools.product(record["seeds"], options.widths):
             record["widths"].append(count_units(seed, width, effort))
             tell(f"seed {seed}: width {width}, {record['widths'][-1]['bayesian']} units in use")
     record["complete"] = True

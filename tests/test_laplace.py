@@ -86,6 +86,19 @@ def test_the_precision_of_most_evidence_is_chosen(data):
     assert chosen.precision == precisions[int(np.argmax(evidences))]
 
 
+def test_trained_weights_stay_the_mean_and_get_the_curvature_where_they_are(data):
+    trained = np.random.default_rng(8).normal(size=(FEATURES + 1, CLASSES))
+    found = laplace_last_layer(*data, PRECISION, CLASSES, trained)
+    np.testing.assert_array_equal(found.mean, trained)
+    function = lambda flat: minus_log_joint(flat, *data, PRECISION)  # noqa: E731
+    hessian = numeric_hessian(function, trained.ravel())
+    np.testing.assert_allclose(np.linalg.inv(found.covariance), hessian, rtol=1e-4, atol=1e-4)
+    volume = 0.5 * np.linalg.slogdet(2 * np.pi * found.covariance)[1]
+    assert found.log_evidence == pytest.approx(volume - function(trained.ravel()), rel=1e-6)
+    with pytest.raises(ValueError, match="give weights and biases as"):
+        laplace_last_layer(*data, PRECISION, CLASSES, trained.T)
+
+
 def test_draws_have_the_moments_of_the_posterior(data):
     found = laplace_last_layer(*data, PRECISION, CLASSES)
     others = np.random.default_rng(5).normal(size=(4, FEATURES))

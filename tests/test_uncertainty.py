@@ -129,3 +129,19 @@ def test_the_file_names_how_it_came_about_and_holds_every_method(tmp_path):
     assert "unseen classes, total, share" in rows["without two", "hmc"]
     (units,) = record["widths"]
     assert 0 < units["bayesian"] <= 6
+
+
+def test_one_method_is_measured_anew_and_the_others_are_kept(tmp_path):
+    out = tmp_path / "results.json"
+    made = uncertainty.makers(uncertainty.all_classes(0), 0, TINY)
+    assert [*made, "distance", "distance_features"] == list(uncertainty.METHODS)
+    record = uncertainty.new_record(uncertainty.parse_options(["--out", "x"]), [], TINY)
+    rows = [{"method": it, "task": "all", "seed": 0} for it in ("plain", "laplace", "gone")]
+    out.write_text(json.dumps({**record, "seeds": [0], "measurements": rows}))
+    uncertainty.main(["--only", "laplace", "--out", str(out)], TINY)
+    after = json.loads(out.read_text(encoding="utf-8"))
+    found = [(it["method"], it["task"]) for it in after["measurements"]]
+    assert found == [("plain", "all"), ("laplace", "all"), ("laplace", "without two")]
+    assert after["measurements"][1]["notes"]["precision"] > 0
+    assert [it["command"].split()[-4:-2] for it in after["amended"]] == [["--only", "laplace"]]
+    assert after["command"] == record["command"]

@@ -36,9 +36,13 @@ class LastLayer(NamedTuple):
 
 
 def laplace_last_layer(
-    features: npt.ArrayLike, labels: npt.ArrayLike, precision: float, num_classes: int
+    features: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    precision: float,
+    num_classes: int,
+    trained: npt.ArrayLike | None = None,
 ) -> LastLayer:
-    """Find the best last layer by Newton's method, and the curvature there.
+    """Take the trained last layer, or find the best one, and the curvature there.
 
     Parameters
     ----------
@@ -50,17 +54,21 @@ def laplace_last_layer(
         Of the prior N(0, 1/precision) of every weight and bias, positive.
     num_classes
         C.
+    trained
+        Weights of the trained layer [features + 1, classes], the biases in the last row; they
+        become the mean as they are. ``None``: the maximum under the prior is found by Newton's
+        method.
 
     Returns
     -------
     LastLayer
-        The mode, the inverse of the Hessian of −log p(D, w) there, and the log evidence by
+        The mean, the inverse of the Hessian of −log p(D, w) there, and the log evidence by
         Laplace's formula: log p(D, w) + ½ log det(2π · covariance).
 
     Raises
     ------
     ValueError
-        If the precision is not positive or the labels do not fit.
+        If the precision is not positive, or labels or weights do not fit.
 
     References
     ----------
@@ -71,9 +79,12 @@ def laplace_last_layer(
         raise ValueError(f"precision is {precision}: give one over the prior's variance, above 0.")
     inputs = _with_ones(features)
     labels = check_labels(labels, len(inputs), num_classes)
-    weights = np.zeros((inputs.shape[1], num_classes))
+    shape = (inputs.shape[1], num_classes)
+    weights = np.zeros(shape) if trained is None else np.asarray(trained, np.float64)
+    if weights.shape != shape:
+        raise ValueError(f"trained has shape {weights.shape}: give weights and biases as {shape}.")
     log_joint, gradient, hessian = _derivatives(inputs, labels, weights, precision)
-    for _ in range(NEWTON_STEPS):
+    for _ in range(NEWTON_STEPS if trained is None else 0):
         step = scipy.linalg.solve(hessian, gradient, assume_a="pos").reshape(weights.shape)
         promised = float(gradient @ step.ravel())
         if promised < SMALL:
@@ -86,13 +97,17 @@ def laplace_last_layer(
 
 
 def laplace_by_evidence(
-    features: npt.ArrayLike, labels: npt.ArrayLike, precisions: npt.ArrayLike, num_classes: int
+    features: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    precisions: npt.ArrayLike,
+    num_classes: int,
+    trained: npt.ArrayLike | None = None,
 ) -> LastLayer:
     """Return the approximation whose prior precision has the highest log evidence.
 
     Parameters
     ----------
-    features, labels, num_classes
+    features, labels, num_classes, trained
         As in :func:`laplace_last_layer`.
     precisions
         Candidates, each positive.
@@ -102,7 +117,10 @@ def laplace_by_evidence(
     ValueError
         As :func:`laplace_last_layer`.
     """
-    found = [laplace_last_layer(features, labels, it, num_classes) for it in np.ravel(precisions)]
+    found = [
+        laplace_last_layer(features, labels, precision, num_classes, trained)
+        for precision in np.ravel(precisions)
+    ]
     return max(found, key=lambda it: it.log_evidence)
 
 
