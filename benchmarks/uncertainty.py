@@ -72,6 +72,7 @@ class Effort(NamedTuple):
     plain_epochs: int = 200
     dropout_epochs: int = 400
     elbo_epochs: int = 667
+    frozen_epochs: int = 1334
     width_epochs: int = 667
     members: int = 5
     draws: int = 100
@@ -460,7 +461,9 @@ def makers(task: Task, seed: int, effort: Effort) -> dict[str, Callable[[], Fitt
     def one_layer() -> tf_keras.Model:
         return tf_keras.Sequential([bayesian_last_layer(task.num_classes, seed)])
 
-    longer = effort._replace(burn_in=2 * effort.burn_in, kept=2 * effort.kept)
+    longer = effort._replace(
+        elbo_epochs=effort.frozen_epochs, burn_in=2 * effort.burn_in, kept=2 * effort.kept
+    )
     return {
         "plain": lambda: member(0)[1],
         "ensemble": lambda: ensemble_of([member(k)[1] for k in range(effort.members)]),
@@ -472,7 +475,7 @@ def makers(task: Task, seed: int, effort: Effort) -> dict[str, Callable[[], Fitt
             "bayesian_biases", lambda: bayesian_network(widths, seed=seed, **bayesian_biases(seed))
         ),
         "last_layer": layers("last_layer", lambda: last_layer_network(task, seed)),
-        "frozen": on_body(lambda above, _: fit_bayesian(above, seed, effort, one_layer, "frozen")),
+        "frozen": on_body(lambda above, _: fit_bayesian(above, seed, longer, one_layer, "frozen")),
         "laplace": on_body(lambda above, trained: fit_laplace(above, seed, effort, trained)),
         "laplace_refit": on_body(lambda above, _: fit_laplace(above, seed, effort, None)),
         "hmc_last_layer": on_body(

@@ -15,6 +15,7 @@ TINY = uncertainty.Effort(
     plain_epochs=3,
     dropout_epochs=2,
     elbo_epochs=3,
+    frozen_epochs=2,
     width_epochs=2,
     members=2,
     draws=4,

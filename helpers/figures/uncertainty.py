@@ -3,6 +3,7 @@
 Introduced in chapters/13-when-not-to-use.md, "Eleven methods, five splits".
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -106,7 +107,7 @@ def plot_alarms(
 
 
 def plot_convergence(results: UncertaintyResults, methods: Sequence[str]) -> DescribedFigure:
-    """Draw the loss above its lowest value along the training, a line for each seed.
+    """Draw the minimised loss along the training, a line for each seed.
 
     Parameters
     ----------
@@ -123,14 +124,15 @@ def plot_convergence(results: UncertaintyResults, methods: Sequence[str]) -> Des
         rows = rows[(rows["task"] == "all") & (rows["method"] == method)]
         losses = np.array([notes["loss"] for notes in rows["notes"]])  # [seeds, points]
         axis.plot(100 * points, losses.T, color=COLOURS["bayesian"], lw=1)
-        axis.set_title(results.methods[method], fontsize="medium")
-        axis.set(xlabel="share of the training (%)", xticks=[0, 25, 50, 75, 100])
+        axis.set_title(textwrap.fill(results.methods[method], 16), fontsize="medium")
+        axis.set(xticks=[0, 50, 100], ylim=(0, 1.05 * losses.max()))
         middle, end = losses[:, np.searchsorted(points, 0.75)].mean(), losses[:, -1].mean()
         sentences.append(
             f"{results.methods[method]}: {losses[:, 0].mean():.3f} after {points[0]:.0%} of the "
             f"training, {middle:.3f} after 75 % and {end:.3f} at the end"
         )
     np.ravel(axes)[0].set_ylabel("loss\n(nats per example)")
+    figure.supxlabel("share of the training (%)", fontsize="medium")
     return DescribedFigure(
         figure,
         f"The minimised loss along the training, {len(results.seeds)} seeds each; means over the "
