@@ -302,6 +302,8 @@ def fit_bayesian(
     """Return a network with Bayesian layers, trained by the ELBO."""
     network, seconds, notes = train_bayesian(make, task.train, effort.elbo_epochs, seed, name)
     predict = compile_prediction(network, task.test.images, effort.draws)
+    if [hasattr(layer, "kernel_posterior") for layer in network.layers] == [True, True]:
+        notes["units_in_use"] = units_of_means(network, task.train.images)
     return Fitted(
         lambda images: predict(images, seed).draws,
         num_steps(len(task.train.labels), effort.elbo_epochs),
@@ -524,6 +526,14 @@ def units_in_use(outgoing: Array, activations: Array) -> int:
     return int((strength >= 0.01 * strength.max()).sum())
 
 
+def units_of_means(network: tf_keras.Model, images: Array) -> int:
+    """Return how many hidden units a Bayesian network of two layers uses, by its mean weights."""
+    first, last = network.layers
+    means = first.kernel_posterior.mean().numpy(), first.bias_posterior.mean().numpy()
+    activations = np.maximum(images @ means[0] + means[1], 0)
+    return units_in_use(last.kernel_posterior.mean().numpy(), activations)
+
+
 def count_units(seed: int, width: int, effort: Effort) -> dict[str, Any]:
     """Return how many hidden units a Bayesian and a plain network of this width use."""
     task = all_classes(seed)
@@ -537,10 +547,6 @@ def count_units(seed: int, width: int, effort: Effort) -> dict[str, Any]:
     after = posterior_weights(network)
     last = after[after["layer"] == "logits"]
     nats = last["nats"].to_numpy().reshape(width, 10).sum(axis=1)
-    outgoing = last["mean"].to_numpy().reshape(width, 10)
-    first = network.layers[0]
-    means = first.kernel_posterior.mean().numpy(), first.bias_posterior.mean().numpy()
-    activations = np.maximum(task.train.images @ means[0] + means[1], 0)
     plain = plain_network([width, 10], seed=seed, kernel_regularizer=l2_penalty(task.train))
     train_plain(plain, task.train, effort.plain_epochs, seed)
     found = predict_by_draws(network, task.test.images, effort.draws, seed=seed)
@@ -548,7 +554,7 @@ def count_units(seed: int, width: int, effort: Effort) -> dict[str, Any]:
         "seed": seed,
         "width": width,
         "nats above 1": int((nats > 1).sum()),
-        "bayesian": units_in_use(outgoing, activations),
+        "bayesian": units_of_means(network, task.train.images),
         "plain": units_in_use(
             plain.layers[1].kernel.numpy(), plain.layers[0](task.train.images).numpy()
         ),

@@ -128,6 +128,7 @@ def test_the_file_names_how_it_came_about_and_holds_every_method(tmp_path):
     assert "turned by 90°, mutual_information, auroc" in ensemble
     assert "turned by 90°, mutual_information, auroc" not in plain
     assert "unseen classes, total, share" in rows["without two", "hmc"]
+    assert rows["all", "bayesian_biases"]["notes"]["units_in_use"] <= 32
     (units,) = record["widths"]
     assert 0 < units["bayesian"] <= 6
 
