@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.prediction.calibration import reliability_table
+from helpers.prediction.calibration import calibration_error_by_chance, reliability_table
 from helpers.prediction.metrics import predictive_metrics
 
 NUM_EXAMPLES, NUM_CLASSES, NUM_BINS = 137, 4, 7
@@ -50,3 +50,25 @@ def test_logits_and_labels_outside_the_classes_are_refused(predictions):
         reliability_table(np.log(probabilities), labels)
     with pytest.raises(ValueError, match="labels must lie in 0"):
         reliability_table(probabilities, labels + 1)
+
+
+def test_the_error_by_chance_is_that_of_labels_drawn_from_the_predictions(predictions):
+    probabilities, _ = predictions
+    found = calibration_error_by_chance(probabilities, 2000, NUM_BINS, seed=1)
+    rng = np.random.default_rng(4)
+    drawn = [
+        predictive_metrics(
+            probabilities, [rng.choice(NUM_CLASSES, p=row) for row in probabilities], NUM_BINS
+        )["expected_calibration_error"]
+        for _ in range(60)
+    ]
+    assert found.shape == (2000,)
+    error = np.std(drawn) / np.sqrt(60)
+    assert abs(found.mean() - np.mean(drawn)) < 4 * error
+    assert 0.6 < found.std() / np.std(drawn) < 1.6
+
+
+def test_certain_predictions_have_no_error_by_chance_and_logits_are_refused():
+    assert calibration_error_by_chance(np.eye(3), 5).tolist() == [0.0] * 5
+    with pytest.raises(ValueError, match="softmax"):
+        calibration_error_by_chance(np.array([[2.0, -1.0]]))

@@ -48,3 +48,48 @@ def reliability_table(
     table = predictions.groupby(bins).mean()
     table.insert(0, "count", predictions.groupby(bins).size())
     return table.rename_axis("bin")
+
+
+def calibration_error_by_chance(
+    probabilities: npt.ArrayLike, num_repetitions: int = 1000, num_bins: int = 15, seed: int = 0
+) -> npt.NDArray[np.float64]:
+    """Return calibration errors that perfectly calibrated predictions would show by chance.
+
+    Each repetition calls every prediction right with its own confidence, so that the predictions
+    are calibrated, and computes the expected calibration error. What is left of it is chance.
+
+    Parameters
+    ----------
+    probabilities
+        [examples, classes], each row summing to 1.
+    num_repetitions
+        How many errors to draw.
+    num_bins
+        Number of equal bins of confidence, as in the error that is to be compared.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    ndarray
+        Expected calibration errors [repetitions], in probability. A measured error above nearly
+        all of them is more than chance.
+
+    Raises
+    ------
+    ValueError
+        If the rows do not sum to 1.
+
+    References
+    ----------
+    Vaicenavicius et al. (2019), *Evaluating model calibration in classification*.
+    """
+    probabilities = np.asarray(probabilities, np.float64)
+    check_probabilities(probabilities, num_axes=2)
+    confidence = probabilities.max(axis=1)
+    bins = np.ceil(confidence * num_bins).clip(1, num_bins).astype(int) - 1
+    members = (bins[:, None] == np.arange(num_bins)).astype(np.float64)  # [examples, bins]
+    rng = np.random.default_rng(seed)
+    right = rng.random((num_repetitions, len(confidence))) < confidence
+    gaps: npt.NDArray[np.float64] = np.abs((right - confidence) @ members).sum(axis=1)
+    return gaps / len(confidence)
