@@ -592,8 +592,12 @@ def test_a_mean_that_does_not_exist_or_is_unknown_is_refused_but_not_the_rest():
 def test_outputs_that_are_no_numbers_or_no_rows_are_refused():
     layer, _ = layer_and_draws(1)
     layer.trainable_weights[2].assign([np.nan])  # of the bias
+
+    def log_rates(outputs):
+        return tfd.Poisson(log_rate=outputs)
+
     with pytest.raises(ValueError, match="puts out NaN"):
-        predict_by_draws(tf_keras.Sequential([layer]), INPUTS, 3, likelihood="poisson")
+        predict_by_draws(tf_keras.Sequential([layer]), INPUTS, 3, likelihood=log_rates)
     mean = tf_keras.layers.Lambda(lambda x: tf.reduce_mean(x, axis=0))
     with pytest.raises(ValueError, match="the first axis must count the examples"):
         predict_by_draws(tf_keras.Sequential([mean]), INPUTS, 3, likelihood=LOGITS)
