@@ -32,11 +32,12 @@ class Interval(NamedTuple):
 class UncertaintyResults:
     """A result file: how it came about, and all that was measured.
 
-    ``measurements`` has a row for each seed, task and method, ``widths`` one for each seed and
+    ``amended`` holds the commands that measured some methods anew, later; ``measurements`` has a row for each seed, task and method, ``widths`` one for each seed and
     width; ``points`` are the shares of a training at which its terms were noted.
     """
 
     command: str
+    amended: tuple[str, ...]
     date: str
     commit: str
     seeds: tuple[int, ...]
@@ -65,6 +66,7 @@ def read_uncertainty(path: pathlib.Path = RESULTS) -> UncertaintyResults:
         raise ValueError(f"{path.name} was broken off: {_CURE}")
     return UncertaintyResults(
         command=record["command"],
+        amended=tuple(it["command"] for it in record["amended"]),
         date=record["date"],
         commit=record["commit"],
         seeds=tuple(record["seeds"]),
