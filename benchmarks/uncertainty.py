@@ -111,7 +111,7 @@ class Fitted(NamedTuple):
 def all_classes(seed: int) -> Task:
     """Return all ten classes; unusual are turned digits and images of noise."""
     train, test = load_digits_split(seed=seed)
-    noise = np.random.default_rng(seed).uniform(size=test.images.shape).astype(np.float32)
+    noise = np.float32(np.random.default_rng(seed).uniform(size=test.images.shape))
     unusual = {f"turned by {angle}°": rotate_digits(test.images, angle) for angle in (90, 180)}
     return Task(train, test, {**unusual, "noise": noise}, 10)
 
@@ -305,7 +305,7 @@ def fit_bayesian(
     if [hasattr(layer, "kernel_posterior") for layer in network.layers] == [True, True]:
         notes["units_in_use"] = units_of_means(network, task.train.images)
     return Fitted(
-        lambda images: predict(images, seed).draws,
+        lambda images: np.asarray(predict(images, seed)),
         num_steps(len(task.train.labels), effort.elbo_epochs),
         seconds,
         stored_numbers(network),
@@ -558,7 +558,7 @@ def count_units(seed: int, width: int, effort: Effort) -> dict[str, Any]:
         "plain": units_in_use(
             plain.layers[1].kernel.numpy(), plain.layers[0](task.train.images).numpy()
         ),
-        **predictive_metrics(found.mean, task.test.labels),
+        **predictive_metrics(np.asarray(found).mean(axis=0), task.test.labels),
         **notes,
     }
 

@@ -152,7 +152,7 @@ def _with_ones(features: npt.ArrayLike) -> Array:
 
 
 def _log_joint(
-    inputs: Array, labels: npt.NDArray[np.integer], weights: Array, precision: float
+    inputs: Array, labels: npt.NDArray[np.int32], weights: Array, precision: float
 ) -> float:
     """Return log p(D | w) + log p(w), in nats."""
     log_probabilities = scipy.special.log_softmax(inputs @ weights, axis=1)
@@ -162,7 +162,7 @@ def _log_joint(
 
 
 def _derivatives(
-    inputs: Array, labels: npt.NDArray[np.integer], weights: Array, precision: float
+    inputs: Array, labels: npt.NDArray[np.int32], weights: Array, precision: float
 ) -> tuple[float, Array, Array]:
     """Return log p(D, w), its gradient, and the Hessian of −log p(D, w)."""
     probabilities = scipy.special.softmax(inputs @ weights, axis=1)
@@ -180,7 +180,7 @@ def _derivatives(
 
 def _uphill(
     inputs: Array,
-    labels: npt.NDArray[np.integer],
+    labels: npt.NDArray[np.int32],
     weights: Array,
     step: Array,
     precision: float,
