@@ -1,6 +1,6 @@
 """Reading what was measured of ways to know when a network does not know: intervals over seeds.
 
-Introduced in chapters/13-when-not-to-use.md, "Eleven methods, five splits".
+Introduced in chapters/13-when-not-to-use.md, "When not to use these layers".
 """
 
 import json
@@ -32,7 +32,7 @@ class Interval(NamedTuple):
 class UncertaintyResults:
     """A result file: how it came about, and all that was measured.
 
-    ``amended`` holds the commands that measured some methods anew, later; ``measurements`` has a
+    ``amended`` holds the commands that measured some methods anew, later. ``measurements`` has a
     row for each seed, task and method, ``widths`` one for each seed and width; ``points`` are the
     shares of a training at which its terms were noted.
     """
