@@ -111,7 +111,8 @@ class Fitted(NamedTuple):
 def all_classes(seed: int) -> Task:
     """Return all ten classes; unusual are turned digits and images of noise."""
     train, test = load_digits_split(seed=seed)
-    noise = np.float32(np.random.default_rng(seed).uniform(size=test.images.shape))
+    drawn = np.random.default_rng(seed).uniform(size=test.images.shape)
+    noise = np.asarray(drawn, np.float32)
     unusual = {f"turned by {angle}°": rotate_digits(test.images, angle) for angle in (90, 180)}
     return Task(train, test, {**unusual, "noise": noise}, 10)
 
