@@ -1,6 +1,6 @@
 """Pictures of a variational autoencoder: its codes, what it draws, and bounds of log p(x).
 
-Introduced in chapters/12-activations.md, "An autoencoder whose ELBO is right".
+Introduced in chapters/12-activations.md, "Add the mean KL yourself".
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """Reading what the benchmark of training steps measured: numbers per round, medians, ratios.
 
-Introduced in chapters/19-step-cost.md, "Benchmark: `fit`, `tf.function`, other libraries".
+Introduced in chapters/11-prior-strength.md, "Cold and tempered posteriors".
 """
 
 import json
