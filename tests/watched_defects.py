@@ -313,7 +313,7 @@ def dense_variational_has_no_config() -> None:
 
 
 @told_in(
-    "15-saving-and-seeds.md#precision",
+    "15-saving-and-seeds.md#mixed-precision-and-dtype-errors-float16-bfloat16-uint8",
     "Bayesian layers fail under mixed precision, and with whole numbers",
 )
 def half_precision_and_whole_numbers_fail() -> None:
@@ -370,7 +370,8 @@ def keras_3_refuses_or_loses_the_layers() -> None:
 
 
 @told_in(
-    "15-saving-and-seeds.md#why-it-fails", "functions come back from a config with globals of TFP"
+    "15-saving-and-seeds.md#why-load_model-fails",
+    "functions come back from a config with globals of TFP",
 )
 def revived_functions_have_other_globals() -> None:
     layer = tfl.DenseFlipout(3, kernel_divergence_fn=one_draw)
