@@ -450,6 +450,15 @@ def keras_3_loses_a_layer_in_silence() -> None:
 
 
 @told_in(
+    "16-which-keras.md#which-keras-tf_keras-tfkeras-or-keras",
+    "TFP's layers are layers of tf_keras, and those of tf.keras are others",
+)
+def layers_belong_to_the_second_keras() -> None:
+    assert issubclass(tfp.layers.DenseFlipout, tf_keras.layers.Layer)
+    assert not issubclass(tfp.layers.DenseFlipout, tf.keras.layers.Layer)
+
+
+@told_in(
     "16-which-keras.md#which-versions-belong-together",
     "the metadata allow a TensorFlow that the code refuses",
 )
