@@ -96,7 +96,7 @@ def test_trained_weights_stay_the_mean_and_get_the_curvature_where_they_are(data
     volume = 0.5 * np.linalg.slogdet(2 * np.pi * found.covariance)[1]
     assert found.log_evidence == pytest.approx(volume - function(trained.ravel()), rel=1e-6)
     with pytest.raises(ValueError, match="give weights and biases as"):
-        laplace_last_layer(*data, PRECISION, CLASSES, trained.T)
+        laplace_last_layer(*data, PRECISION, CLASSES, trained[:-1])
 
 
 def test_draws_have_the_moments_of_the_posterior(data):

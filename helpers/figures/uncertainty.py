@@ -45,7 +45,7 @@ def plot_quality(
             chance = interval_table(results, "calibration_error_by_chance").loc[list(methods)]
             places = _places(methods)
             axis.plot(chance["mean"], places, "|", color="#555555", ms=11, label="by chance")
-            axis.legend(loc="lower right", fontsize=8)
+            axis.legend(loc="upper right", fontsize=8)
         axis.set_xlabel(label)
         described = "; ".join(
             f"{results.methods[row.Index]} {row.mean:.3f}, {row.low:.3f} to {row.high:.3f}"
@@ -75,7 +75,7 @@ def plot_alarms(
         "auroc", or "share" for the share of alarms at one false alarm in twenty.
     """
     figure, axes = new_figure(
-        1, len(unusual), width=9.0, height=1.5 + 0.36 * len(methods), sharey=True, sharex=True
+        1, len(unusual), width=9.0, height=1.5 + 0.36 * len(methods), sharey=True
     )
     labels = {"auroc": "AUROC", "share": "share of alarms"}
     sentences = []
@@ -93,8 +93,10 @@ def plot_alarms(
                 for it in shown
             ]
         axis.set_title(images, fontsize="medium")
-        axis.set(xlabel=labels[key], xlim=(0, 1.04))
-        axis.axvline(0.5 if key == "auroc" else 0.05, color=COLOURS["prior"], lw=1)
+        axis.set(xlabel=labels[key])
+        chance, low = {"auroc": 0.5, "share": 0.05}[key], axis.get_xlim()[0]
+        if low < chance:  # else each panel keeps the scale of its own data
+            axis.axvline(chance, color=COLOURS["prior"], lw=1)
         sentences.append(f"{images}: {'; '.join(parts)}")
     first = np.ravel(axes)[0]
     first.set_yticks(_places(methods), [results.methods[name] for name in methods])
