@@ -335,9 +335,10 @@ def test_the_share_of_a_commit_and_a_python():
     paths = [pathlib.Path(f"{number:02}-x.ipynb") for number in range(20)]
     shares = [twice.due(paths, 20, number, set()) for number in range(twice.SHARE)]
     assert set().union(*shares) == set(paths)
-    assert max(map(len, shares)) == 2
-    assert twice.due(paths, 20, 0, {"06-x"}) == [paths[6], paths[0]]
-    assert twice.due(paths[18:], 20, 0, set()) == paths[18:]
+    assert max(map(len, shares)) == 1
+    assert twice.due(paths, 20, 0, {"06-x"}) == [paths[6]]
+    assert twice.due(paths[18:], 20, 0, set()) == paths[18:19]
+    assert twice.due(paths, 40, 0, {"06-x"}) == [paths[6], paths[0]]
     assert len({twice.turn(ROOT, minor) for minor in (11, 12, 13)}) == 3
 
 
