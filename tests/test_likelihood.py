@@ -337,6 +337,56 @@ def test_outputs_that_look_right_by_chance_are_told_by_the_activation(
         find_likelihood(network, NEARLY_HALF, targets, said)
 
 
+FROM_LOGITS = K.BinaryCrossentropy(from_logits=True)
+
+
+def functional():
+    inputs = tf_keras.Input([5])
+    return tf_keras.Model(inputs, L.Reshape((1, 1))(L.Dense(1, "sigmoid")(inputs)))
+
+
+# What stands last, the loss, and what is said of it, None for nothing.
+BEHIND = {
+    "sigmoid, then another shape": (
+        [L.Dense(1, "sigmoid"), L.Reshape((1,))],
+        FROM_LOGITS,
+        "once more",
+    ),
+    "sigmoid by a function": ([L.Dense(1), L.Lambda(tf.sigmoid)], FROM_LOGITS, "probs=outputs"),
+    "sigmoid for each step": (
+        [L.Reshape((5, 1)), L.TimeDistributed(L.Dense(1, "sigmoid"))],
+        FROM_LOGITS,
+        "once more",
+    ),
+    "sigmoid in a functional model": ([functional(), L.Flatten()], FROM_LOGITS, "once more"),
+    "nothing, then dropout": ([L.Dense(1), L.Dropout(0.1)], "binary_crossentropy", "nothing keeps"),
+    "nothing, then another shape": ([L.Dense(1), L.Reshape((1, 1))], "poisson", "nothing keeps"),
+    "right: sigmoid, then another shape": (
+        [L.Dense(1, "sigmoid"), L.Reshape((1,))],
+        "binary_crossentropy",
+        None,
+    ),
+    "right: logits": ([L.Dense(1), L.Reshape((1,))], FROM_LOGITS, None),
+}
+
+
+@pytest.mark.parametrize("way", ["said", "compiled"])
+@pytest.mark.parametrize("case", BEHIND)
+def test_layers_that_hand_values_on_hide_no_activation(way, case):
+    layers, loss, sentence = BEHIND[case]
+    network = tf_keras.Sequential(list(layers))
+    shape = network(tf.ones([BATCH, 5])).shape
+    outputs = tf.random.stateless_uniform(shape, [3, 4], 0.2, 0.8)
+    if way == "compiled":
+        network.compile("sgd", loss)
+    given = loss if way == "said" else None
+    if sentence is None:
+        assert find_likelihood(network, outputs, None, given).kind == "yes or no"
+        return
+    with pytest.raises(ValueError, match=sentence):
+        find_likelihood(network, outputs, None, given)
+
+
 def test_several_heads_are_the_sum_of_each_under_its_own():
     inputs = tf_keras.Input([5])
     heads = {"kind": L.Dense(CLASSES, name="kind")(inputs), "size": L.Dense(1, name="size")(inputs)}

@@ -17,8 +17,18 @@ tfd = tfp.distributions
 YES_NO = "likelihood=tf_keras.losses.BinaryCrossentropy(from_logits=True)"
 
 
-def check_fit(found: Likelihood, outputs: Any, said: Any, activation: str = "") -> None:
+def check_fit(found: Likelihood, outputs: Any, said: Any, activation: str | None = None) -> None:
     """Raise if the outputs are not of the kind that a likelihood takes.
+
+    Parameters
+    ----------
+    found, outputs
+        The likelihood, and what the network puts out for a few examples.
+    said
+        What the reader wrote for it.
+    activation
+        What made the outputs: "linear" for nothing, "" if that is not known; ``None`` to judge by
+        the numbers alone.
 
     Raises
     ------
@@ -45,6 +55,13 @@ def check_fit(found: Likelihood, outputs: Any, said: Any, activation: str = "") 
             )
         if takes_logits and activation == "sigmoid":
             raise ValueError(_squashed_twice(name, "sigmoid"))
+        if takes_logits and activation == "" and np.all((array > 0) & (array < 1)):
+            raise ValueError(
+                f"{name} takes the outputs for logits (from_logits=True), but all of them lie "
+                "between 0 and 1, as probabilities do, and the last layer does not say what they "
+                "are. Pass likelihood=lambda outputs: tfd.Bernoulli(logits=outputs), or "
+                "probs=outputs."
+            )
     if found.kind == "counts" and (np.any(array <= 0) or activation == "linear"):
         raise ValueError(
             "poisson takes the outputs for rates, but nothing keeps them above 0: give the last "
@@ -53,7 +70,7 @@ def check_fit(found: Likelihood, outputs: Any, said: Any, activation: str = "") 
         )
 
 
-def _check_classes(array: Any, name: str, activation: str, *, takes_logits: bool) -> None:
+def _check_classes(array: Any, name: str, activation: str | None, *, takes_logits: bool) -> None:
     if array.ndim < 2 or array.shape[-1] < 2:
         raise ValueError(
             f"{name} needs an output for each class, but there is one: for yes or no pass {YES_NO}"

@@ -60,9 +60,10 @@ def _of_means(reach: Reach) -> list[Finding]:
     if not bounds:
         return []
     out = (targets < mean.low) & mean.ends_low | (targets > mean.high) & mean.ends_high
-    name = f" by {reach.output.activation}" if reach.output.activation else ""
+    name = reach.output.activation
+    by = "" if name in ("", "linear") else f" by {name}"
     text = (
-        f"The {'probability' if classes else 'mean'} that the network puts out is cut off{name}: "
+        f"The {'probability' if classes else 'mean'} that the network puts out is cut off{by}: "
         f"whatever the weights are, it never comes {' and never '.join(bounds)} "
         f"({np.mean(out):.0%} of the targets are out of reach)."
     )

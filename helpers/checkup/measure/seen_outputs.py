@@ -15,8 +15,8 @@ tfd = tfp.distributions
 class SeenOutput(NamedTuple):
     """One output of the network.
 
-    ``activation`` is that of its last layer, "" for none; ``is_drawn`` says whether Keras' losses
-    and metrics would compare the targets with a draw from it.
+    ``activation`` is that of its last layer, "linear" for none, "" if unknown; ``is_drawn`` says
+    whether Keras' losses and metrics would compare the targets with a draw from it.
     """
 
     name: str
