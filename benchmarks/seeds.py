@@ -64,7 +64,7 @@ def train_with_l2(num_steps: int, seed: int) -> tf_keras.Sequential:
     optimizer = falling_rate(num_steps)
     optimizer.build(neural_net.trainable_variables)
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function
     def step() -> None:
         with tf.GradientTape() as tape:
             loss = negative_log_likelihood(neural_net(TRAIN.images), TRAIN.labels)
@@ -116,7 +116,8 @@ def pruned_scores(neural_net: tf_keras.Sequential, trained: str, seed: int) -> I
 
 def measure(num_seeds: int) -> dict[str, list[Row]]:
     """Return the rows of both tables: the weights of the KL, and pruning."""
-    weights, pruning = [], []
+    weights: list[Row] = []
+    pruning: list[Row] = []
     for seed in range(num_seeds):
         for num_steps, factors in LENGTHS.items():
             for factor in factors:
