@@ -520,6 +520,7 @@ USES: dict[str, Make] = {
     "likelihood of logits": lambda: network(flipout())(INPUTS).log_prob(LABELS),
     "likelihood of logits in fit": lambda: fit(network(flipout()), loss=nll),
     "likelihood as a metric": lambda: fit(regression(), INPUTS[:, :1], nll, metrics=(nll,)),
+    "an input of Keras 3": lambda: tfl.IndependentNormal(2)(tf.keras.Input((4,))),
     "one output beside class numbers": lambda: fit(network(flipout(1))),
     "whole numbers as targets": lambda: fit(regression(), LABELS[:, None], nll),
     "sparse inputs in fit": lambda: fit(network(flipout()), inputs=WRONG_INPUTS["sparse"]),

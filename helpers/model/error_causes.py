@@ -424,6 +424,12 @@ PRECISION = (
 )
 INPUTS = (
     Cause(
+        text=r"A KerasTensor cannot be used as input to a TensorFlow function",
+        cause="An input of Keras 3, from `tf.keras.Input` or `keras.Input`, went into a layer of "
+        "TFP, which belongs to Keras 2.",
+        cure="`import tf_keras`, and write `tf_keras.Input` and `tf_keras.Model`.",
+    ),
+    Cause(
         text=r"'tuple' object has no attribute 'rank'",
         cause="The layer asks a shape for its rank and gets a tuple, which has none. The input is "
         "a tensor of Keras 3 (`tf.keras.Input`, `keras.Input`); or a frame of pandas or a sparse "
