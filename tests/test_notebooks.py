@@ -74,6 +74,7 @@ def translate(tmp_path_factory):
         ("- a\n\n  $$ b $$\n- {eq}`eq-second`", "- a\n\n  $$\n  b\n  $$\n- (1.2)"),
         ("| a |\n| - |\n| {eq}`eq-second` |", "| a |\n| - |\n| (1.2) |"),
         (":::{exercise}\n:label: ex-add\nAdd.\n:::", "**Exercise 1.1**\n\nAdd."),
+        ("## Nats\n% asked as: bits, units\n% once: units\n\nA nat.", "## Nats\n\nA nat."),
     ],
 )
 def test_translation(translate, source, shown):

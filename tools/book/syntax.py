@@ -18,6 +18,8 @@ HEADING = re.compile(r"^(?P<marks>#{1,6})[ \t]+(?P<text>.+?)(?:[ \t]+#+)?[ \t]*$
 EQUATION_LABEL = re.compile(r"\$\$[ \t]*\((?P<label>[^)\s]+)\)[ \t]*$")
 DIRECTIVE = re.compile(r"^\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>.*)$")
 OPTION = re.compile(r"^:(?P<key>[\w-]+):[ \t]*(?P<value>.*)$")
+# Under a heading: what readers type when they look for the section, and its earlier anchors.
+SECTION_NOTE = re.compile(r"^% (?P<key>asked as|once): (?P<words>.*\S)[ \t]*$")
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from tools.book.page_source import PageSource
 from tools.book.references import References
-from tools.book.syntax import DIRECTIVE, FENCE, OPTION, parser
+from tools.book.syntax import DIRECTIVE, FENCE, OPTION, SECTION_NOTE, parser
 from tools.colab.inline import InlineTranslator
 
 NOTES = {"note": "Note", "tip": "Tip", "warning": "Warning", "important": "Important"}
@@ -90,6 +90,8 @@ class Translator(InlineTranslator):
 
     def _block(self, lines: list[str], at: int, line: int) -> tuple[int, list[str]]:
         """Translate the block that begins at `at`; return where the next one begins."""
+        if SECTION_NOTE.match(lines[at]):  # for the site's search and for old links
+            return at + 1, []
         fence = FENCE.match(lines[at])
         if fence and fence["info"].strip().startswith("{"):
             directive, end = self.take_directive(lines, at, line)
@@ -218,6 +220,8 @@ class Translator(InlineTranslator):
         end = at + 1
         while end < len(lines) and lines[end].strip():
             if FENCE.match(lines[end]) or lines[end].lstrip().startswith("$$"):
+                break
+            if SECTION_NOTE.match(lines[end]):
                 break
             end += 1
         return end, self.inline("\n".join(lines[at:end]), line + at).split("\n")
