@@ -41,7 +41,8 @@ def correct_table(table: str) -> str:
     """Take obsolete attributes from a table of pandas; its empty corner is no heading."""
     table = table.replace(' border="1"', "").replace("<th></th>", "<td></td>")
     table = re.sub(r"<th ([^>]*)></th>", r"<td \1></td>", table)
-    return re.sub(r'(<t[rhd][^>]*?) (?:style="text-align: right;"|valign="top")', r"\1", table)
+    obsolete = r'(<t[rhd][^>]*?) (?:style="text-align: right;"|valign="top"|halign="left")'
+    return re.sub(obsolete, r"\1", table)
 
 
 def correct(

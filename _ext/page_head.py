@@ -36,8 +36,10 @@ LONGEST = 200
 
 
 def set_base(app: Sphinx, config: Config) -> None:
-    """Let the canonical addresses follow from the repository's."""
-    config.html_baseurl = config.ogp_site_url = read_book(app.srcdir).site
+    """Let the canonical addresses follow from the repository's; name the site on its cards."""
+    book = read_book(app.srcdir)
+    config.html_baseurl = config.ogp_site_url = book.site
+    config.ogp_site_name = book.config["title"]
 
 
 def set_dark_code(app: Sphinx) -> None:
