@@ -1,6 +1,6 @@
 """Sphinx extension: the site's own address leads to the book's first page.
 
-The page that leads on is whole: with a title, a language, and a link for those whom it does not lead.
+The page that leads on is whole: it has a title, a language, and a link for whom it does not lead.
 """
 
 from __future__ import annotations

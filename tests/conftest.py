@@ -22,7 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the mark of a long family of tests."""
     line = "sampled(one_in): a usual run takes one in so many of the family; SAMPLED=all takes all"
     config.addinivalue_line("markers", line)
-    config.addinivalue_line("markers", "browser: needs what `make audit` needs; left out without it")
+    config.addinivalue_line(
+        "markers", "browser: needs what `make audit` needs; left out without it"
+    )
 
 
 def without_browser() -> str | None:

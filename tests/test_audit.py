@@ -113,7 +113,9 @@ def spoiled(tmp_path_factory):
         (site / f"{key}.html").write_text(page.replace(old, new, 1))
     noise = base64.b64encode(random.Random(0).randbytes(250_000)).decode()
     (site / "style.css").write_text(f"{(GOOD / 'style.css').read_text()}/* {noise} */")
-    (site / "heavy.svg").write_text(f"{(GOOD / 'line.svg').read_text()}<!-- {noise}{noise[::-1]} -->")
+    (site / "heavy.svg").write_text(
+        f"{(GOOD / 'line.svg').read_text()}<!-- {noise}{noise[::-1]} -->"
+    )
     (site / "index.js").write_text(f"var SECTIONS = []; // {noise}{noise[::-1]}")
     slow = "await load(); const until = Date.now() + 150; while (Date.now() < until);"
     search = (site / "search.js").read_text()

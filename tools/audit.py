@@ -1,7 +1,7 @@
 """Measure the built site in a browser: python -m tools audit (what `make audit` calls).
 
 The measuring is done by audit/audit.mjs, on Node, with packages of npm and a Chromium. Where one of
-these is missing, a sentence says which, and nothing is measured; a site that is missing is an error.
+these is missing, a sentence says which, and nothing is measured. A missing site is an error.
 """
 
 from __future__ import annotations
