@@ -40,7 +40,7 @@ def correct_exercises(body: str) -> str:
 def correct_table(table: str) -> str:
     """Take obsolete attributes from a table of pandas; its empty corner is no heading."""
     table = table.replace(' border="1"', "").replace("<th></th>", "<td></td>")
-    table = re.sub(r"<th ([^>]*)></th>", r"<td \1></td>", table)
+    table = re.sub(r"<th ([^>]*)>(?:<p></p>)?</th>", r"<td \1></td>", table)
     obsolete = r'(<t[rhd][^>]*?) (?:style="text-align: right;"|valign="top"|halign="left")'
     return re.sub(obsolete, r"\1", table)
 

@@ -32,7 +32,7 @@ def write(app: Sphinx, error: Exception | None) -> None:
     """Write the page that leads on, in place of the bare one of sphinx-external-toc."""
     if error is not None or app.builder.format != "html":
         return
-    book = read_book(app.srcdir)
+    book = read_book(pathlib.Path(app.srcdir))
     first = f"{app.config.root_doc}.html"
     title = html.escape(book.config["title"])
     index = pathlib.Path(app.outdir) / "index.html"

@@ -31,6 +31,14 @@ NEEDED_BY = {
     "mystnb": 'class="cell',
     "exercise.css": "exercise",
 }
+# The font of formulas comes with the first bytes, so that no line moves later; a page that is
+# opened as a file may not ask for it so early, nor needs to.
+FONT = """<script>
+      if (location.protocol !== "file:") {{
+        const font = {{rel: "preload", as: "font", crossOrigin: "", href: "{address}"}};
+        document.head.append(Object.assign(document.createElement("link"), font));
+      }}
+    </script>"""
 VIEWPORT = re.compile(r'\s*<meta[^>]*name="viewport"[^>]*>')
 LONGEST = 200
 
@@ -79,6 +87,8 @@ def complete_head(
     tags = VIEWPORT.sub("", context.get("metatags", ""))  # the theme writes its own
     text = doctree is not None and description(doctree)
     text = text or f"{context.get('title', 'A page')}: a page of {context['docstitle']}"
+    if "<math" in context.get("body", ""):
+        tags += FONT.format(address=context["pathto"]("_static/book-math.woff2", 1))
     context["metatags"] = f'{tags}\n    <meta name="description" content="{html.escape(text)}">'
 
 

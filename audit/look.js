@@ -67,7 +67,7 @@ var look = (() => {
     const texts = document.createTreeWalker(document.querySelector("article") ?? document.body, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) {
       const parent = texts.currentNode.parentElement;
-      const verbatim = parent.closest("code, pre, math, script, style, .math, kbd, textarea");
+      const verbatim = parent.closest("code, pre, math, script, style, kbd, textarea");
       if (!verbatim && RAW_TEX.test(texts.currentNode.data)) found.push(parent);
     }
     return found.map(name);
@@ -107,18 +107,19 @@ var look = (() => {
     .filter((box) => [...box.children].some((child) => child.localName !== "summary" && !child.checkVisibility()))
     .map(name);
 
-  /** What of an element's look may show the focus. */
-  const looks = (element) => {
-    const style = getComputedStyle(element);
+  /** What of an element's look, or of what it draws around itself, may show the focus. */
+  const looks = (element) => [null, "::before", "::after"].map((pseudo) => {
+    const style = getComputedStyle(element, pseudo);
     return ["outline", "boxShadow", "backgroundColor", "border", "textDecoration", "color"].map((part) => style[part]).join("|");
-  };
+  }).join("|");
 
-  /** Whether an element can be seen at all. */
+  /** Whether an element can be seen at all; a link that covers its card has no size of its own. */
   const isSeen = (element) => {
     const box = element.getBoundingClientRect();
+    const covers = getComputedStyle(element, "::after").position === "absolute";
     let opacity = 1;
     for (let at = element; at; at = at.parentElement) opacity *= Number(getComputedStyle(at).opacity);
-    return box.width > 1 && box.height > 1 && opacity > 0.1;
+    return ((box.width > 1 && box.height > 1) || covers) && opacity > 0.1;
   };
 
   /** What only a pointer reaches: hidden until it hovers; but for links to the place where they stand. */
@@ -146,9 +147,13 @@ var look = (() => {
     unseen: [...walk.unseen].map(name),
   });
 
-  /** Names the axe violations of the page, each with its place. */
+  /** Names the axe violations of the page, each with its place, and its colours if they are at fault. */
   const violations = async (options) => (await axe.run(document, options)).violations.flatMap((rule) =>
-    rule.nodes.map((node) => `${rule.id} (${rule.impact}) at ${node.target.flat().join(" ").slice(0, 140)}`));
+    rule.nodes.map((node) => {
+      const { fgColor, bgColor } = node.any[0]?.data ?? {};
+      const colours = fgColor ? ` (${fgColor} on ${bgColor})` : "";
+      return `${rule.id} (${rule.impact}) at ${node.target.flat().join(" ").slice(0, 140)}${colours}`;
+    }));
 
   return {
     anchors, brokenFonts, cut, duplicateIds, endWalk, fold, folded, links, poorImages, rawFormulas, readToTheEnd, shift,

@@ -142,6 +142,7 @@ async function useMenus(page, name, found) {
     if (!opened) found.fault("menu", `${name}: #${id} does not open`);
     if (!closed) found.fault("menu", `${name}: Escape does not close #${id}`);
     if (!back) found.fault("menu", `${name}: behind #${id} the focus is lost`);
+    await button.blur();
   }
 }
 

@@ -16,13 +16,20 @@ GOOD = ROOT / "tests" / "fixtures" / "site_good"
 SCRIPTS = ROOT / "audit"
 RIGHT = [{"id": "right", "q": "formulas losses", "targets": ["index.html#formulas"]}]
 WRONG = [{"id": "wrong", "q": "formulas losses", "targets": ["gone.html#formulas"]}]
-# A page of the spoiled site: what is replaced on the good page, by what. Its name is the row's.
-PARAGRAPH = "<p>It goes on"
+PARAGRAPH, HEAD = "<p>It goes on", "</head>"
 JUMP = """<script>addEventListener("load", () => setTimeout(() => {
   document.body.prepend(Object.assign(document.createElement("div"), {style: "height: 400px"}));
 }, 50));</script>"""
+
+
+def styled(where, how):
+    """A style at the end of the head, for paragraphs and for what has the focus."""
+    return HEAD, f"<style>{where} {{ p, :focus-visible {{ {how} }} }}</style>{HEAD}"
+
+
+# A page of the spoiled site: what is replaced on the good page, by what. Its name is the row's.
 SPOILED = {
-    "foreign": (PARAGRAPH, '<script src="https://example.org/a.js"></script>' + PARAGRAPH),
+    "foreign": (PARAGRAPH, '<script src="https://host.invalid/a.js"></script>' + PARAGRAPH),
     "failed": (PARAGRAPH, '<script src="gone.js"></script>' + PARAGRAPH),
     "console": (PARAGRAPH, '<script>throw new Error("broken");</script>' + PARAGRAPH),
     "links": ("second.html#place", "second.html#nowhere"),
@@ -34,33 +41,17 @@ SPOILED = {
     ),
     "file": ('href="style.css"', 'href="/book/style.css"'),
     "images": (' width="100" height="50" alt="A line that rises from left to right."', ""),
-    "axe-light": (
-        PARAGRAPH,
-        "<style>@media (prefers-color-scheme: light) { p { color: #aaa; } }</style>" + PARAGRAPH,
+    "axe-light": styled(
+        "@media (prefers-color-scheme: light) and (min-width: 999px)", "color: #aaa"
     ),
-    "axe-dark": (
-        PARAGRAPH,
-        "<style>@media (prefers-color-scheme: dark) { p { color: #333; } }</style>" + PARAGRAPH,
-    ),
-    "axe-phone": (
-        PARAGRAPH,
-        "<style>@media (max-width: 400px) { p { color: #ccc; } }</style>" + PARAGRAPH,
-    ),
-    "overflow-desktop": (
-        PARAGRAPH,
-        "<style>@media (min-width: 1000px) { h2 { width: 2000px; } }</style>" + PARAGRAPH,
-    ),
-    "overflow-phone": (
-        PARAGRAPH,
-        "<style>@media (max-width: 400px) { h2 { width: 500px; } }</style>" + PARAGRAPH,
-    ),
-    "print": (
-        "<details>",
-        "<style>@media print { details:not([open]) p { display: none; } }</style><details>",
-    ),
+    "axe-dark": styled("@media (prefers-color-scheme: dark)", "color: #333"),
+    "axe-phone": styled("@media (max-width: 400px)", "color: #ccc"),
+    "overflow-desktop": styled("@media (min-width: 999px)", "width: 2000px"),
+    "overflow-phone": styled("@media (max-width: 400px)", "width: 500px"),
+    "print": styled("@media print", "display: none"),
     "menu": ('popovertarget="menu"', 'popovertarget="gone"'),
     "keyboard": ("<h2>Formulas", '<h2>Formulas <a style="visibility: hidden" href="#b">b</a>'),
-    "focus": (PARAGRAPH, "<style>* { outline: none !important; }</style>" + PARAGRAPH),
+    "focus": styled("@media screen", "outline: none !important"),
     "shift": (PARAGRAPH, JUMP + PARAGRAPH),
     "heaviest": ("line.svg", "heavy.svg"),
     "w3c": ("<h2>Pictures</h2>", '<h2 halign="left">Pictures</h2>'),
