@@ -4,7 +4,7 @@ import types
 
 from site_rules import dead_links, read
 
-from _ext import corrections, first_page
+from _ext import corrections, first_page, page_head
 
 ROOT_DOC = "chapters/00-first"
 
@@ -52,3 +52,16 @@ def test_a_first_page_of_that_name_stays(tmp_path, monkeypatch):
     )
     first_page.write(app, None)
     assert not (tmp_path / "index.html").exists()
+
+
+def head_of(body):
+    """What the head of a page with this body holds."""
+    context = {"script_files": [], "css_files": [], "body": body, "docstitle": "The book"}
+    context["pathto"] = lambda name, _: f"../{name}"
+    page_head.complete_head(None, "a", "page.html", context, None)
+    return context["metatags"]
+
+
+def test_the_font_of_formulas_is_asked_for_first_where_there_are_some():
+    assert 'href: "../_static/book-math.woff2"' in head_of("<math></math>")
+    assert "book-math" not in head_of("<p>No formula.</p>")
