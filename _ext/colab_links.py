@@ -37,8 +37,8 @@ def with_section_links(body: str, notebook: str, by_anchor: dict[str, str]) -> s
         if cell is None:
             return link[0]
         address = f"{notebook}#scrollTo={cell}"
-        label = "Open this section on Colab"
-        return f'{link[0]}<a class="colab-here" href="{address}" aria-label="{label}" title="{label}">▷</a>'
+        says = 'aria-label="Open this section on Colab" title="Open this section on Colab"'
+        return f'{link[0]}<a class="colab-here" href="{address}" {says}>▷</a>'
 
     return HEADER_LINK.sub(add, body)
 
@@ -50,7 +50,9 @@ def add_links(
     if doctree is None:
         return
     book = read_book(pathlib.Path(app.srcdir))
-    tools = [{"text": "Report a mistake", "address": f"{book.address}/issues"}]
+    tools: list[dict[str, Any]] = [
+        {"text": "Report a mistake", "address": f"{book.address}/issues"}
+    ]
     if (book.root / f"{name}.ipynb").exists():
         notebook = f"{book.colab}{name}.ipynb"
         tools.insert(0, {"text": "Open on Colab", "address": notebook})

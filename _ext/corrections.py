@@ -33,7 +33,7 @@ def correct_lists(body: str) -> str:
 
 
 def correct_exercises(body: str) -> str:
-    """Make what sphinx-exercise writes as a section without a heading, with one id for all, a box."""
+    """Make boxes of sphinx-exercise's sections, which have no heading and one id for all."""
     return EXERCISE.sub(r"<div>\1</div>", body)
 
 

@@ -46,14 +46,21 @@ FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
 
 
+def installed(module: str) -> pathlib.Path:
+    """Return the folder of an installed module, without importing it."""
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        raise ImportError(f"{module} is not installed; requirements.txt names its package")
+    return pathlib.Path(found.origin).parent
+
+
 class Renderer:
     """KaTeX, loaded once."""
 
     def __init__(self) -> None:
-        found = importlib.util.find_spec("sphinxcontrib.katex")
-        assert found is not None and found.origin is not None, "requirements.txt names it"
+        folder = installed("sphinxcontrib.katex")
         self.engine = MiniRacer()
-        source = pathlib.Path(found.origin).with_name("katex.min.js")
+        source = folder / "katex.min.js"
         self.engine.eval(source.read_text(encoding="utf-8"))
         self.engine.eval(f"render = {RENDER}")
 
@@ -150,7 +157,7 @@ def write(translator: HTML5Translator, node: nodes.Element, *, display: bool) ->
     """Render a node; warn, with its place, where KaTeX refuses it."""
     tex = needs_alignment(node.astext()) if display else node.astext()
     try:
-        renderer: Renderer = translator.builder.app.formulas
+        renderer: Renderer = translator.builder.app.formulas  # type: ignore[attr-defined]
         return renderer.mathml(tex, display=display)
     except JSEvalException as error:
         LOGGER.warning("KaTeX refuses %r: %s", tex, str(error).split("\n")[0], location=node)
@@ -165,7 +172,9 @@ def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 def visit_block(translator: HTML5Translator, node: nodes.math_block) -> None:
     """Write a displayed formula, with its number where it has one."""
-    wrapped = isinstance(node.parent, nodes.container) and set(node["ids"]) <= set(node.parent["ids"])
+    wrapped = isinstance(node.parent, nodes.container) and set(node["ids"]) <= set(
+        node.parent["ids"]
+    )
     ids = [] if wrapped else node["ids"]
     translator.body.append(translator.starttag({}, "div", CLASS="math", ids=ids))
     translator.body.append(write(translator, node, display=True))
@@ -198,9 +207,7 @@ def slanted(character: str) -> str:
 
 def font(used: Iterable[str]) -> bytes:
     """Return the part of STIX Two Math that holds the given characters, compressed."""
-    found = importlib.util.find_spec("ziamath")
-    assert found is not None and found.origin is not None, "requirements.txt names it"
-    whole = TTFont(pathlib.Path(found.origin).parent / "fonts" / "STIXTwoMath-Regular.ttf")
+    whole = TTFont(installed("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf")
     options = subset.Options(layout_features=["ssty", "kern"], hinting=False, flavor="woff2")
     subsetter = subset.Subsetter(options)
     subsetter.populate(text="".join(used))

@@ -71,7 +71,9 @@ def complete_head(
     """Add the description, and leave the unused scripts and styles out."""
     for files in ("script_files", "css_files"):
         kept = [file for file in context[files] if is_used(file, context.get("body", ""))]
-        context[files] = list({str(getattr(file, "filename", file)): file for file in kept}.values())
+        context[files] = list(
+            {str(getattr(file, "filename", file)): file for file in kept}.values()
+        )
     tags = VIEWPORT.sub("", context.get("metatags", ""))  # the theme writes its own
     text = doctree is not None and description(doctree)
     text = text or f"{context.get('title', 'A page')}: a page of {context['docstitle']}"

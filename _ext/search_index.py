@@ -1,8 +1,8 @@
 """Sphinx extension: the book's search, one record per section, in place of Sphinx's own.
 
-_static/search/engine.js cuts words and builds the index, here in V8 as in the browser: what ranks is
-what was indexed. A section's record holds its heading, the words under which readers look for it
-(`% asked as:`), its prose, and its code and outputs.
+_static/search/engine.js cuts words and builds the index, here in V8 as it ranks in the browser. A
+section's record holds its heading, the words under which readers look for it (`% asked as:`), its
+prose, and its code and outputs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ENGINE = pathlib.Path(__file__).parents[1] / "_static" / "search" / "engine.js"
 SUMMARY = 110
-# Pages that answer questions come a little earlier; lists of names, and what every chapter ends with, later.
+# Answers to questions come a little earlier; lists of names and what ends every chapter, later.
 BOOST = {
     "chapters/questions": 1.25,
     "chapters/symptoms": 1.1,

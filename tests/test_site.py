@@ -1,6 +1,5 @@
 """The built site, page by page; every rule is shown to turn red on a small page."""
 
-import json
 import pathlib
 
 import pytest
@@ -137,9 +136,3 @@ def test_style_sheets_ask_no_other_host(site):
         if is_foreign(address)
     }
     assert found == set()
-
-
-def test_search_index_knows_the_question(site):
-    text = (site / "searchindex.js").read_text(encoding="utf-8")
-    index = json.loads(text[text.index("(") + 1 : text.rindex(")")])
-    assert "chapters/00-the-question" in index["docnames"]
