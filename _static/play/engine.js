@@ -344,6 +344,26 @@ function bookPlayEngine() {
     for (let i = 0; i < count; i += 1) trainStep(training);
   }
 
+  // ---- one weight, in closed form ----
+
+  const ONE_WEIGHT = { batch: 4, average: 0.8 }; // examples in a batch; the average of the targets
+
+  /** The loss of one weight with q = N(mean, stddev²), per example and in nats.
+   *
+   *  The targets y [N] are w plus noise N(0, 1), their average is 0.8 and their variance 1; the prior
+   *  is N(0, 1). `weight` multiplies the KL. */
+  function oneWeightLoss(mean, stddev, weight) {
+    const nll = (Math.log(2 * Math.PI) + 1 + (ONE_WEIGHT.average - mean) ** 2 + stddev ** 2) / 2;
+    const kl = stddev > 0 ? gaussianKl(mean, stddev, 1) : Infinity;
+    return { nll, kl, loss: weight > 0 ? nll + weight * kl : nll };
+  }
+
+  /** Where that loss is smallest: { mean, stddev }. With the weight 1/N it is the posterior. */
+  function oneWeightOptimum(weight) {
+    const share = 1 / (1 + weight);
+    return { mean: ONE_WEIGHT.average * share, stddev: Math.sqrt(weight * share) };
+  }
+
   // ---- what the reader sees ----
 
   /** Outputs of `draws` networks at x [points]: one array each; the same noise at every call. */
@@ -451,7 +471,7 @@ function bookPlayEngine() {
     BATCH, DEFAULTS, SHOWN,
     softplus, inverseSoftplus, normalGenerator, klTerms, gaussianKl, layerKl, makeNetwork, drawNoise,
     forward, meanNll, lossAndGradients, makeData, weightOf, makeTraining, trainSteps, measure,
-    snapshot, makeSession,
+    snapshot, makeSession, ONE_WEIGHT, oneWeightLoss, oneWeightOptimum,
   };
 }
 
