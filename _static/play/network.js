@@ -156,8 +156,8 @@ BookPlay.network = (() => {
     const training = engine.makeTraining({});
     engine.trainSteps(training, STILL_STEPS);
     const snapshot = engine.snapshot(training);
-    const signs = [["points", "examples"], ["mean", "predictive mean"], ["doubt", "± 2 doubt"],
-      ["total", "± 2 doubt and noise"]];
+    const signs = [["points", "examples"], ["mean", "predictive mean"], ["doubt", "± 2 sd over draws (epistemic)"],
+      ["total", "± 2 sd with noise"]];
     return `<div class="play" id="play-network" data-play="network"><div class="play-columns">` +
       `<div class="play-picture">${picture(snapshot)}${draw.legend(signs)}` +
       `<p class="play-loss"><span class="play-step">step ${draw.decimal(snapshot.step, 0)}</span> ` +
