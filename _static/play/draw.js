@@ -137,14 +137,24 @@ BookPlay.draw = (() => {
     return `<fieldset class="play-stops"><legend>${title}</legend>${items.join("")}</fieldset>`;
   }
 
+  /** The weights of the KL to choose from. */
+  const weightStops = (batch) => [
+    ["0", "0", "the KL is forgotten"],
+    ["1/N", "1/N", "N examples: the ELBO"],
+    ["1/B", "1/B", `B = ${batch}, the batch size`],
+    ["1/M", "1/M", "M batches in an epoch"],
+    ["1", "1", "not divided"],
+  ];
+
   /** Speak for screen readers, but not more often than every `pause` milliseconds. */
   function makeSpeaker(element, pause = 5000) {
     let waiting = null;
     let last = 0;
-    return (sentence) => {
-      clearTimeout(waiting);
-      waiting = setTimeout(() => {
-        last = Date.now();
+    let sentence = "";
+    return (words) => {
+      sentence = words;
+      waiting = waiting || setTimeout(() => {
+        [waiting, last] = [null, Date.now()];
         element.textContent = sentence;
       }, Math.max(700, last + pause - Date.now()));
     };
@@ -163,6 +173,6 @@ BookPlay.draw = (() => {
 
   return {
     TERMS, decimal, nats, makeFrame, line, band, path, text, axes, svg, termsBar, barExtent, legend,
-    slider, onSlide, radios, makeSpeaker, whenReady,
+    slider, onSlide, radios, weightStops, makeSpeaker, whenReady,
   };
 })();

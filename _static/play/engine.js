@@ -276,11 +276,9 @@ function bookPlayEngine() {
   }
 
   /** The number that multiplies the KL, from its name. */
-  function weightOf(name, numExamples) {
-    const weights = {
-      0: 0, "1/N": 1 / numExamples, "1/B": 1 / BATCH, "1/M": BATCH / numExamples, 1: 1,
-    };
-    return weights[name];
+  function weightOf(name, numExamples, batch = BATCH) {
+    const [n, b] = [1 / numExamples, 1 / batch];
+    return { 0: 0, "1/N": n, "1/B": b, "1/M": n / b, 1: 1 }[name];
   }
 
   /** Row numbers 0 … n − 1 in a new order. */
@@ -304,7 +302,7 @@ function bookPlayEngine() {
     }));
     return {
       options, network, adam, adamOfNoise: adamState(1), step: 0, order: [],
-      data: makeData(options.numExamples, options.seed),
+      data: makeData(options.numExamples, 0), // the same data for every seed
       uniform: uniformGenerator(9000 + options.seed),
       normal: normalGenerator(9500 + options.seed),
     };

@@ -7,13 +7,7 @@ BookPlay.network = (() => {
   const { draw, engine } = BookPlay;
   const STILL_STEPS = 3000; // how long the network of the still picture has learned
   const STEPS_A_FRAME = 8;
-  const WEIGHTS = [
-    ["0", "0", "the KL is forgotten"],
-    ["1/N", "1/N", "N examples: the ELBO"],
-    ["1/B", "1/B", `B = ${engine.BATCH}, the batch size`],
-    ["1/M", "1/M", "M batches in an epoch"],
-    ["1", "1", "not divided"],
-  ];
+  const WEIGHTS = draw.weightStops(engine.BATCH);
   const SLIDERS = [ // setting, label, stops, decimals, whether the training starts anew
     ["priorStddev", "prior’s width σ<sub>p</sub>", [0.1, 0.2, 0.5, 1, 2, 5], 1, false],
     ["numExamples", "examples N", [64, 128, 256, 512, 1024], 0, true],
@@ -82,7 +76,7 @@ BookPlay.network = (() => {
     if (snapshot.weight > 1 / snapshot.options.numExamples) {
       return `${share} The network has forgotten its data: this weight of the KL is too large.`;
     }
-    return `${share} The layers are at the prior; start again to leave it.`;
+    return `${share} The layers are at the prior: go back to step 0 to leave it.`;
   }
 
   /** One row of the table: a layer's name, its terms and its entry, in nats. */
@@ -145,7 +139,7 @@ BookPlay.network = (() => {
       `<span>${label}</span></label>`);
     return `<div class="play-controls"><p class="play-buttons">` +
       `<button type="button" class="play-run">Watch it learn</button>` +
-      `<button type="button" class="play-again">Start again</button></p>` +
+      `<button type="button" class="play-again">Back to step 0</button></p>` +
       draw.radios("play-weight", "The KL is multiplied by", WEIGHTS, engine.DEFAULTS.weight) +
       `</div><details class="play-controls"><summary>Move the prior, the data, the network</summary>` +
       `<div class="play-more">${sliders.join("")}${switches.join("")}</div></details>`;
@@ -248,19 +242,16 @@ BookPlay.network = (() => {
     const set = (name, value, anew) => {
       if (!state.begun && !anew) start(STILL_STEPS); // go on from the still picture
       settings[name] = value;
-      if (anew) start(0);
-      else send({ type: "change", settings: { [name]: value } });
-      if (!state.running) setRunning(true);
+      if (anew) return start(0);
+      send({ type: "change", settings: { [name]: value } });
+      return state.running || setRunning(true);
     };
 
     run.addEventListener("click", () => {
       if (!state.begun) start(0);
       setRunning(!state.running);
     });
-    again.addEventListener("click", () => {
-      start(0);
-      setRunning(true);
-    });
+    again.addEventListener("click", () => start(0));
     element.querySelectorAll("[name=play-weight]").forEach((radio) =>
       radio.addEventListener("change", () => set("weight", radio.value, false)));
     for (const [name, , stops, digits, anew] of SLIDERS) {

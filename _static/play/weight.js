@@ -8,23 +8,14 @@ BookPlay.weight = (() => {
   const BATCH = engine.ONE_WEIGHT.batch;
   const SIZES = [8, 16, 32, 64, 128, 256, 512];
   const START = { name: "1/N", numExamples: 32 };
-  const STOPS = [
-    ["0", "0", "the KL is forgotten"],
-    ["1/N", "1/N", "N examples: the ELBO"],
-    ["1/B", "1/B", `B = ${BATCH}, the batch size`],
-    ["1/M", "1/M", "M batches in an epoch"],
-    ["1", "1", "not divided"],
-  ];
+  const STOPS = draw.weightStops(BATCH);
   const RANGE = [-1.5, 2.5]; // of the weight w
   const X = Float64Array.from({ length: 161 }, (_, i) => RANGE[0] + i / 40);
   const LOG_WIDTHS = [-2, 0.3]; // powers of ten of σ
   const POWERS = Float64Array.from({ length: 47 }, (_, i) => -2 + i / 20);
 
   /** The weight of the KL from its name. */
-  function weightOf({ name, numExamples }) {
-    const weights = { 0: 0, "1/N": 1 / numExamples, "1/B": 1 / BATCH, "1/M": BATCH / numExamples, 1: 1 };
-    return weights[name];
-  }
+  const weightOf = ({ name, numExamples }) => engine.weightOf(name, numExamples, BATCH);
 
   /** The density of N(mean, stddev²) at each of X, per unit of w; a spike where stddev is 0. */
   function density({ mean, stddev }) {
