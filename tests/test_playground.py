@@ -116,7 +116,7 @@ def narrow_prior(dtype, shape, *_):
 
 
 def tensorflow_network(step, estimator, monkeypatch):
-    """The helpers' network in float64 with the engine's weights; its layers draw the given noise."""
+    """The helpers' network in float64 with the engine's weights, which draws the given noise."""
     layers = step["network"]["layers"]
     draws = [
         np.reshape(noise["epsilon"], (layer["inputs"], layer["units"]))
@@ -187,24 +187,29 @@ SPOILED = [
     ("scale: (ratio * ratio - 1) / 2", "scale: (ratio * ratio + 1) / 2"),
     ("weight * layer.mean[i] * precision", "weight * layer.mean[i]"),
     ("stddev * precision - 1 / stddev", "stddev * precision + 1 / stddev"),
-    ("value * noise.epsilon[i] * sigmoid(layer.rho[i])", "value * noise.epsilon[i]"),
-    ("below[i] > 0 ? value : 0", "value"),
+    ("rho[i] *= sigmoid(layer.rho[i])", "rho[i] *= 1"),
+    ("signs[i] > 0 ? values[i] : 0", "Math.abs(values[i])"),
     ("1 / stddev - meanSquare", "1 / stddev + meanSquare"),
     ("const flipped = times(gradient, noise.signOut)", "const flipped = gradient"),
 ]
 
 
+def check_all(engine, monkeypatch):
+    """All that is held against the helpers, number by number."""
+    check_kl(engine)
+    for estimator in ("reparameterization", "flipout"):
+        check_gradients(engine, estimator, monkeypatch)
+
+
 @pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil[1])
 def test_a_wrong_sign_or_factor_is_found(spoil, monkeypatch):
     with Engine(*spoil) as engine, pytest.raises(AssertionError):
-        check_kl(engine)
-        for estimator in ("reparameterization", "flipout"):
-            check_gradients(engine, estimator, monkeypatch)
+        check_all(engine, monkeypatch)
 
 
 # Training
 
-STEPS, SEEDS = 1600, range(3)
+STEPS, SEEDS = 2000, range(4)
 
 
 def train_in_engine(engine, seed):
@@ -218,7 +223,7 @@ NUM_EXAMPLES = 256
 
 
 def tensorflow_trainer(x, y):
-    """The same by TFP's layers, tf_keras' Adam and TensorFlow's random numbers: a function of a seed."""
+    """A function of a seed that does the same by TFP's layers, tf_keras' Adam and TensorFlow."""
     neural_net = new_network(0)
     noise_rho = tf.Variable(0.0)
     variables = [*neural_net.trainable_variables, noise_rho]
@@ -267,9 +272,9 @@ def test_training_ends_where_tensorflows_does(engine):
     x, y = (np.reshape(data[name], (-1, 1)).astype("float32") for name in "xy")
     theirs = np.array(list(map(tensorflow_trainer(x, y), SEEDS)))
     mine = np.array([train_in_engine(engine, seed) for seed in SEEDS])
-    error = np.sqrt((theirs.var(ddof=1) + mine.var(ddof=1)) / len(SEEDS))
-    assert abs(mine.mean() - theirs.mean()) < 4 * error
-    assert error < 0.1, "So the comparison says something: forgetting makes a difference of 0.6."
+    spread = max(np.ptp(theirs), np.ptp(mine))
+    assert abs(mine.mean() - theirs.mean()) < spread
+    assert spread < 0.3, "So the comparison says something: forgetting makes a difference of 0.6."
 
 
 def test_weight_one_forgets_the_data_and_one_over_n_learns_them(engine):
@@ -340,7 +345,7 @@ def soup(kind):
 def test_every_play_has_words_for_those_who_cannot_see_or_move_it(kind):
     page = soup(kind)
     assert not re.search("NaN|undefined|Infinity|null", page.get_text())
-    for picture in page.find_all("svg"):
+    for picture in page.select("svg:not(svg svg)"):
         described = picture.get("role") == "img" and len(picture["aria-label"]) > 30
         assert described or picture.get("aria-hidden") == "true"
     assert page.find("svg", role="img")

@@ -3,8 +3,6 @@
  */
 "use strict";
 
-globalThis.BookPlay = globalThis.BookPlay || {};
-
 BookPlay.draw = (() => {
   const TERMS = [
     ["log", "log σ<sub>p</sub>/σ", "log of the prior’s scale over σ"],
@@ -23,15 +21,14 @@ BookPlay.draw = (() => {
   /** Nats with as many decimals as are worth reading. */
   const nats = (value) => decimal(value, Math.abs(value) < 9.995 ? 2 : 1);
 
-  /** A drawing area: maps x and y, each from a range [low, high], to pixels; y is clipped. */
+  /** A drawing area: maps x and y, each from a range [low, high], to pixels. */
   function makeFrame(width, height, xRange, yRange, margin = { left: 30, right: 8, top: 8, bottom: 24 }) {
     const across = (width - margin.left - margin.right) / (xRange[1] - xRange[0]);
     const up = (height - margin.top - margin.bottom) / (yRange[1] - yRange[0]);
-    const clip = (y) => Math.min(Math.max(y, yRange[0]), yRange[1]);
     return {
       width, height, margin, xRange, yRange,
       x: (x) => margin.left + (x - xRange[0]) * across,
-      y: (y) => height - margin.bottom - (clip(y) - yRange[0]) * up,
+      y: (y) => height - margin.bottom - Math.min(Math.max((y - yRange[0]) * up, -999), 999),
     };
   }
 
@@ -49,12 +46,16 @@ BookPlay.draw = (() => {
     return `M${points(frame, xs, lows).join("L")}L${back.join("L")}Z`;
   }
 
+  /** What is drawn above the axis of x: what leads out of there is cut. */
+  const plot = ({ width, height, margin }, inside) =>
+    `<svg width="${width}" height="${height - margin.bottom}">${inside}</svg>`;
+
   /** A path with the classes that colour it. */
   const path = (d, classes) => `<path class="${classes}" d="${d}"/>`;
 
   /** Text at a place in pixels. */
-  const text = (x, y, words, classes = "", anchor = "middle") =>
-    `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" class="${classes}" text-anchor="${anchor}">${words}</text>`;
+  const text = (x, y, words, anchor = "middle") =>
+    `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${words}</text>`;
 
   /** Both axes: ticks as [value, words], the name of x at the right end. */
   function axes(frame, xTicks, yTicks, xName) {
@@ -68,9 +69,9 @@ BookPlay.draw = (() => {
     }
     for (const [value, shown] of yTicks) {
       lines.push(`M${margin.left},${frame.y(value).toFixed(1)}h-4`);
-      words.push(text(margin.left - 6, frame.y(value) + 4, shown, "", "end"));
+      words.push(text(margin.left - 6, frame.y(value) + 4, shown, "end"));
     }
-    words.push(text(width - margin.right, bottom - 5, xName, "play-name", "end"));
+    words.push(text(width - margin.right, bottom - 5, xName, "end"));
     return path(lines.join(""), "play-axis") + words.join("");
   }
 
@@ -160,19 +161,14 @@ BookPlay.draw = (() => {
     };
   }
 
-  /** Bring to life what stands on the page: mount(element) for each data-play of this name. */
-  function whenReady(name, mount) {
-    if (typeof document === "undefined") return;
-    const start = () => document.querySelectorAll(`[data-play="${name}"]`).forEach((element) => {
-      element.dataset.live = "";
-      mount(element);
-    });
-    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
-    else start();
+  /** Bring to life what stands on the page: mount(element) for the data-play of this name. */
+  function bringToLife(name, mount) {
+    if (typeof document === "undefined") return; // when the book is built
+    document.querySelectorAll(`[data-play="${name}"]`).forEach((element) => mount(element));
   }
 
   return {
-    TERMS, decimal, nats, makeFrame, line, band, path, text, axes, svg, termsBar, barExtent, legend,
-    slider, onSlide, radios, weightStops, makeSpeaker, whenReady,
+    TERMS, decimal, nats, makeFrame, line, band, plot, path, axes, svg, termsBar, barExtent, legend,
+    slider, onSlide, radios, weightStops, makeSpeaker, bringToLife,
   };
 })();

@@ -55,6 +55,13 @@ function bookPlayEngine() {
   /** The derivative of softplus. */
   const sigmoid = (rho) => 1 / (1 + Math.exp(-rho));
 
+  /** So many numbers, one call of `next` each. */
+  function fill(count, next) {
+    const out = new Float64Array(count);
+    for (let i = 0; i < count; i += 1) out[i] = next(i);
+    return out;
+  }
+
   // ---- the KL divergence ----
 
   /** The terms of KL(N(mean, stddev²) ‖ N(priorMean, priorStddev²)) of one weight, in nats. */
@@ -101,9 +108,8 @@ function bookPlayEngine() {
   /** A Bayesian dense layer [inputs, units]: means, untransformed scales rho, a bias without doubt. */
   function makeLayer(name, inputs, units, startStddev, normal) {
     const size = inputs * units;
-    const mean = Float64Array.from({ length: size }, () => 0.1 * normal());
-    const rho = Float64Array.from(
-      { length: size }, () => inverseSoftplus(startStddev) + 0.1 * normal());
+    const mean = fill(size, () => 0.1 * normal());
+    const rho = fill(size, () => inverseSoftplus(startStddev) + 0.1 * normal());
     return { name, inputs, units, mean, rho, bias: new Float64Array(units) };
   }
 
@@ -123,9 +129,9 @@ function bookPlayEngine() {
   function drawNoise(layers, batch, normal, flipout) {
     const sign = () => (normal() < 0 ? -1 : 1);
     return layers.map((layer) => ({
-      epsilon: Float64Array.from(layer.mean, () => normal()),
-      signIn: flipout ? Float64Array.from({ length: batch * layer.inputs }, sign) : null,
-      signOut: flipout ? Float64Array.from({ length: batch * layer.units }, sign) : null,
+      epsilon: fill(layer.mean.length, normal),
+      signIn: flipout ? fill(batch * layer.inputs, sign) : null,
+      signOut: flipout ? fill(batch * layer.units, sign) : null,
     }));
   }
 
@@ -152,19 +158,39 @@ function bookPlayEngine() {
   }
 
   /** The product of two arrays, number by number; the first alone where the second is null. */
-  const times = (a, b) => (b === null ? a : a.map((value, i) => value * b[i]));
+  function times(a, b) {
+    if (b === null) return a;
+    const out = new Float64Array(a.length);
+    for (let i = 0; i < a.length; i += 1) out[i] = a[i] * b[i];
+    return out;
+  }
+
+  /** The sum of two arrays, number by number. */
+  function plus(a, b) {
+    const out = new Float64Array(a.length);
+    for (let i = 0; i < a.length; i += 1) out[i] = a[i] + b[i];
+    return out;
+  }
+
+  /** The values where `signs` is positive, elsewhere 0. With itself: the ReLU. */
+  function wherePositive(values, signs) {
+    const out = new Float64Array(values.length);
+    for (let i = 0; i < values.length; i += 1) out[i] = signs[i] > 0 ? values[i] : 0;
+    return out;
+  }
 
   /** One layer's outputs [batch, units] before the activation, and what its gradient needs. */
   function layerForward(layer, inputs, batch, noise) {
-    const spread = layer.rho.map((rho, i) => softplus(rho) * noise.epsilon[i]);
-    const weights = layer.mean.map((mean, i) => mean + spread[i]);
+    const spread = new Float64Array(layer.rho.length);
+    for (let i = 0; i < spread.length; i += 1) spread[i] = softplus(layer.rho[i]) * noise.epsilon[i];
+    const weights = plus(layer.mean, spread);
     const shape = [batch, layer.inputs, layer.units];
     let out;
     if (noise.signIn === null) {
       out = matmul(inputs, weights, ...shape);
     } else {
       const turned = times(matmul(times(inputs, noise.signIn), spread, ...shape), noise.signOut);
-      out = matmul(inputs, layer.mean, ...shape).map((value, i) => value + turned[i]);
+      out = plus(matmul(inputs, layer.mean, ...shape), turned);
     }
     for (let i = 0; i < out.length; i += 1) out[i] += layer.bias[i % layer.units];
     return { out, inputs, spread, weights };
@@ -178,7 +204,7 @@ function bookPlayEngine() {
       const record = layerForward(layer, values, x.length, noise[index]);
       records.push(record);
       const last = index === layers.length - 1;
-      values = last ? record.out : record.out.map((value) => Math.max(value, 0));
+      values = last ? record.out : wherePositive(record.out, record.out);
     });
     return { outputs: values, records };
   }
@@ -192,9 +218,10 @@ function bookPlayEngine() {
     const ofSpread = noise.signIn === null ? mean
       : matmul(transpose(times(record.inputs, noise.signIn), batch, inputs),
         flipped, inputs, batch, units);
-    const rho = ofSpread.map((value, i) => value * noise.epsilon[i] * sigmoid(layer.rho[i]));
+    const rho = times(ofSpread, noise.epsilon);
+    for (let i = 0; i < rho.length; i += 1) rho[i] *= sigmoid(layer.rho[i]);
     const bias = new Float64Array(units);
-    gradient.forEach((value, i) => { bias[i % units] += value; });
+    for (let i = 0; i < gradient.length; i += 1) bias[i % units] += gradient[i];
     const passed = (matrix, by) =>
       matmul(by, transpose(matrix, inputs, units), batch, units, inputs);
     let ofInputs;
@@ -202,7 +229,7 @@ function bookPlayEngine() {
       ofInputs = passed(record.weights, gradient);
     } else {
       const turned = times(passed(record.spread, flipped), noise.signIn);
-      ofInputs = passed(layer.mean, gradient).map((value, i) => value + turned[i]);
+      ofInputs = plus(passed(layer.mean, gradient), turned);
     }
     return { mean, rho, bias, ofInputs };
   }
@@ -239,8 +266,7 @@ function bookPlayEngine() {
     for (let index = layers.length - 1; index >= 0; index -= 1) {
       const found = layerBackward(layers[index], records[index], noise[index], gradient, batch);
       if (index > 0) {
-        const below = records[index - 1].out;
-        gradient = found.ofInputs.map((value, i) => (below[i] > 0 ? value : 0));
+        gradient = wherePositive(found.ofInputs, records[index - 1].out);
       }
       addKlGradients(layers[index], found, weight, priorStddev);
       gradients[index] = found;
@@ -270,7 +296,7 @@ function bookPlayEngine() {
   function makeData(numExamples, seed) {
     const uniform = uniformGenerator(7000 + seed);
     const normal = normalGenerator(8000 + seed);
-    const x = Float64Array.from({ length: numExamples }, (_, i) =>
+    const x = fill(numExamples, (i) =>
       (i % 2 ? 0.5 + 1.3 * uniform() : -1.8 + 1.1 * uniform()));
     return { x, y: x.map((value) => Math.sin(2.5 * value) + NOISE_STDDEV * normal()) };
   }
@@ -283,7 +309,7 @@ function bookPlayEngine() {
 
   /** Row numbers 0 … n − 1 in a new order. */
   function shuffled(numExamples, uniform) {
-    const order = Array.from({ length: numExamples }, (_, i) => i);
+    const order = Array.from(fill(numExamples, (i) => i));
     for (let i = numExamples - 1; i > 0; i -= 1) {
       const j = Math.floor(uniform() * (i + 1));
       [order[i], order[j]] = [order[j], order[i]];
@@ -426,9 +452,7 @@ function bookPlayEngine() {
 
   /** What one picture needs: the curves over x [points], a few examples, and the numbers. */
   function snapshot(training) {
-    const points = 61;
-    const x = Float64Array.from(
-      { length: points }, (_, i) => SHOWN[0] + ((SHOWN[1] - SHOWN[0]) * i) / (points - 1));
+    const x = fill(61, (i) => SHOWN[0] + ((SHOWN[1] - SHOWN[0]) * i) / 60);
     const outputs = predictByDraws(training.network.layers, x, 30, 0);
     return {
       ...measure(training), options: { ...training.options }, x, ...meanAndDoubt(outputs),
@@ -469,10 +493,9 @@ function bookPlayEngine() {
     BATCH, DEFAULTS, SHOWN,
     softplus, inverseSoftplus, normalGenerator, klTerms, gaussianKl, layerKl, makeNetwork, drawNoise,
     forward, meanNll, lossAndGradients, makeData, weightOf, makeTraining, trainSteps, measure,
-    snapshot, makeSession, ONE_WEIGHT, oneWeightLoss, oneWeightOptimum,
+    fill, snapshot, makeSession, ONE_WEIGHT, oneWeightLoss, oneWeightOptimum,
   };
 }
 
-globalThis.BookPlay = globalThis.BookPlay || {};
-globalThis.BookPlay.engine = bookPlayEngine();
+globalThis.BookPlay = { engine: bookPlayEngine() }; // the other scripts add to it
 if (typeof document !== "undefined") BookPlay.engineSource = `(${bookPlayEngine})()`;

@@ -1,8 +1,6 @@
 /* The KL explorer: one weight's posterior and prior, the KL in nats, and its terms. */
 "use strict";
 
-globalThis.BookPlay = globalThis.BookPlay || {};
-
 BookPlay.kl = (() => {
   const { draw, engine } = BookPlay;
   const START = { mean: 0.8, stddev: 0.3, priorStddev: 1 };
@@ -13,7 +11,7 @@ BookPlay.kl = (() => {
     ["priorStddev", "σ<sub>p</sub>, the width of the prior", WIDTHS, 2],
   ];
   const RANGE = [-5, 5]; // of the weight w
-  const X = Float64Array.from({ length: 201 }, (_, i) => RANGE[0] + i / 20);
+  const X = engine.fill(201, (i) => RANGE[0] + i / 20);
 
   /** The density of N(mean, stddev²) at each of X, per unit of w. */
   const density = (mean, stddev) => X.map((x) =>
@@ -73,6 +71,6 @@ BookPlay.kl = (() => {
     }
   }
 
-  draw.whenReady("kl", mount);
+  draw.bringToLife("kl", mount);
   return { render };
 })();

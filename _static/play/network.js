@@ -1,8 +1,6 @@
 /* The playground: a Bayesian network that learns while the reader watches. */
 "use strict";
 
-globalThis.BookPlay = globalThis.BookPlay || {};
-
 BookPlay.network = (() => {
   const { draw, engine } = BookPlay;
   const STILL_STEPS = 3000; // how long the network of the still picture has learned
@@ -53,7 +51,7 @@ BookPlay.network = (() => {
     const ticks = (values) => values.map((value) => [value, draw.decimal(value, 0)]);
     const paths = Object.entries(curves(snapshot)).map(([name, d]) => draw.path(d, `play-${name}`));
     return draw.svg(FRAME.width, FRAME.height, pictureLabel(snapshot),
-      paths.join("") + draw.axes(FRAME, ticks([-3, -2, -1, 0, 1, 2, 3]), ticks([-2, -1, 0, 1, 2]), "x"));
+      draw.plot(FRAME, paths.join("")) + draw.axes(FRAME, ticks([-3, -2, -1, 0, 1, 2, 3]), ticks([-2, -1, 0, 1, 2]), "x"));
   }
 
   /** The weight of the KL as a fraction with its number. */
@@ -190,11 +188,15 @@ BookPlay.network = (() => {
     };
   }
 
-  /** Show a snapshot in the elements of the page. */
+  /** Show a snapshot in the elements of the page: the picture at once, the numbers when it is time. */
   function show(element, snapshot) {
     for (const [name, d] of Object.entries(curves(snapshot))) {
       element.querySelector(`.play-picture path.play-${name}`).setAttribute("d", d);
     }
+    const now = performance.now();
+    if (now < element.readable) return;
+    element.readable = now + 120; // nobody reads numbers that change sixty times a second
+    element.querySelector(".play-picture svg").setAttribute("aria-label", pictureLabel(snapshot));
     element.querySelector(".play-step").textContent = `step ${draw.decimal(snapshot.step, 0)}`;
     element.querySelector(".play-sum").innerHTML = lossSum(snapshot);
     element.querySelector(".play-verdict").textContent = verdict(snapshot);
@@ -213,23 +215,27 @@ BookPlay.network = (() => {
     const [run, again] = [".play-run", ".play-again"].map((name) => element.querySelector(name));
     const speak = draw.makeSpeaker(element.querySelector(".play-spoken"));
     const settings = { ...engine.DEFAULTS };
-    const state = { running: false, begun: false, seen: true, waiting: false };
+    const state = { running: false, begun: false, seen: true, waiting: 0, step: 0 };
+    element.readable = 0;
 
     const next = () => {
-      if (!state.running || !state.seen || state.waiting) return;
-      state.waiting = true;
-      const pace = calm.matches ? { milliseconds: 300, steps: 60 * STEPS_A_FRAME }
-        : { milliseconds: 8, steps: STEPS_A_FRAME };
-      send({ type: "advance", ...pace });
+      if (!state.running || !state.seen || state.waiting > 0) return;
+      send({ type: "advance", ...(calm.matches ? { milliseconds: 300, steps: 60 * STEPS_A_FRAME }
+        : { milliseconds: 8, steps: STEPS_A_FRAME }) });
     };
-    const send = makeRunner((snapshot) => requestAnimationFrame(() => {
-      state.waiting = false;
+    const post = makeRunner((snapshot) => requestAnimationFrame(() => {
+      state.waiting -= 1;
+      if (snapshot.step < state.step || !state.running) element.readable = 0;
+      state.step = snapshot.step;
       show(element, snapshot);
-      element.querySelector(".play-picture svg").setAttribute("aria-label", pictureLabel(snapshot));
       if (state.running) speak(spoken(snapshot));
       if (calm.matches) setTimeout(next, 1000);
       else next();
     }));
+    const send = (message) => { // each message is answered by one snapshot
+      state.waiting += 1;
+      post(message);
+    };
     const setRunning = (running) => {
       state.running = running;
       run.textContent = running ? "Pause" : "Go on";
@@ -268,6 +274,6 @@ BookPlay.network = (() => {
     }).observe(element);
   }
 
-  draw.whenReady("network", mount);
+  draw.bringToLife("network", mount);
   return { render, measureWeights, verdict, STILL_STEPS };
 })();

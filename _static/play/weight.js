@@ -1,8 +1,6 @@
 /* The weight of the KL: where the best q of one weight goes, in closed form. */
 "use strict";
 
-globalThis.BookPlay = globalThis.BookPlay || {};
-
 BookPlay.weight = (() => {
   const { draw, engine } = BookPlay;
   const BATCH = engine.ONE_WEIGHT.batch;
@@ -10,9 +8,9 @@ BookPlay.weight = (() => {
   const START = { name: "1/N", numExamples: 32 };
   const STOPS = draw.weightStops(BATCH);
   const RANGE = [-1.5, 2.5]; // of the weight w
-  const X = Float64Array.from({ length: 161 }, (_, i) => RANGE[0] + i / 40);
+  const X = engine.fill(161, (i) => RANGE[0] + i / 40);
   const LOG_WIDTHS = [-2, 0.3]; // powers of ten of σ
-  const POWERS = Float64Array.from({ length: 47 }, (_, i) => -2 + i / 20);
+  const POWERS = engine.fill(47, (i) => -2 + i / 20);
 
   /** The weight of the KL from its name. */
   const weightOf = ({ name, numExamples }) => engine.weightOf(name, numExamples, BATCH);
@@ -35,17 +33,17 @@ BookPlay.weight = (() => {
       `${draw.decimal(best.stddev)}. The exact posterior has the standard deviation ` +
       `${draw.decimal(engine.oneWeightOptimum(1 / chosen.numExamples).stddev)}.`;
     return draw.svg(frame.width, frame.height, label,
-      draw.path(draw.band(frame, X, zero, density({ mean: 0, stddev: 1 })), "play-prior") +
+      draw.plot(frame, draw.path(draw.band(frame, X, zero, density({ mean: 0, stddev: 1 })), "play-prior") +
       draw.path(draw.band(frame, X, zero, density(best)), "play-posterior") +
-      draw.path(draw.line(frame, X, exact), "play-exact") +
+      draw.path(draw.line(frame, X, exact), "play-exact")) +
       draw.axes(frame, [-1, 0, 1, 2].map((value) => [value, draw.decimal(value, 0)]), [], "w"));
   }
 
   /** Both parts of the loss against σ, and their sum, in nats of the data set; the NLL is counted from
    *  its value at σ = 0. */
   function lossParts(chosen, stddev) {
-    const { name, numExamples } = chosen;
-    const weight = weightOf({ name, numExamples });
+    const { numExamples } = chosen;
+    const weight = weightOf(chosen);
     const { mean } = engine.oneWeightOptimum(weight);
     const { nll, kl } = engine.oneWeightLoss(mean, stddev, weight);
     const data = numExamples * (nll - engine.oneWeightLoss(mean, 0, weight).nll);
@@ -66,7 +64,7 @@ BookPlay.weight = (() => {
     const heights = [0, 1, 2, 3, 4].map((i) => [(i * top) / 4, draw.decimal((i * top) / 4, 0)]);
     const place = `M${frame.x(lowest).toFixed(1)},${frame.y(least).toFixed(1)}h0`;
     return draw.svg(frame.width, frame.height,
-      `The loss against the width of q is lowest at ${draw.decimal(stddev)}.`, lines.join("") +
+      `The loss against the width of q is lowest at ${draw.decimal(stddev)}.`, draw.plot(frame, lines.join("")) +
       draw.path(place, "play-best") + draw.axes(frame, ticks, heights, "σ"));
   }
 
@@ -131,6 +129,6 @@ BookPlay.weight = (() => {
       (numExamples) => use({ numExamples }));
   }
 
-  draw.whenReady("weight", mount);
+  draw.bringToLife("weight", mount);
   return { render };
 })();
