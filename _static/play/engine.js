@@ -7,7 +7,7 @@
 "use strict";
 
 function bookPlayEngine() {
-  const NOISE_STDDEV = 0.25; // of the data, in units of y; the network has to learn it
+  const NOISE_STDDEV = 0.3; // of the data, in units of y; the network has to learn it
   const START_NOISE = 0.5; // what the network takes it for at step 0
   const BATCH = 32; // examples in one step
   const SHOWN = [-3, 3]; // x from where to where predictions are shown

@@ -275,5 +275,5 @@ BookPlay.network = (() => {
   }
 
   draw.bringToLife("network", mount);
-  return { render, measureWeights, verdict, STILL_STEPS };
+  return { render };
 })();
