@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from tools.book.syntax import SECTION_NOTE
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CODE_CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 HEADER = re.compile(r"\A---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
@@ -94,7 +96,8 @@ def read_cell(body: str) -> Block:
 
 def parse(text: str, name: str = "01-sample") -> Chapter:
     """Take a chapter apart."""
-    body = HEADER.sub("", text, count=1)
+    lines = HEADER.sub("", text, count=1).split("\n")
+    body = "\n".join(line for line in lines if not SECTION_NOTE.match(line))  # nobody reads these
     blocks, start = [], 0
     for found in CODE_CELL.finditer(body):
         blocks.append(Block("markdown", body[start : found.start()].strip()))

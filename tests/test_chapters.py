@@ -22,6 +22,7 @@ kernelspec:
 ---
 
 # The sample
+% asked as: a model chapter, 3.5 stars
 
 > What does a good chapter look like?
 
