@@ -110,6 +110,15 @@ BookPlay.draw = (() => {
     return `<ul class="play-legend">${items.join("")}</ul>`;
   }
 
+  /** A table from the names of its columns and its rows, [name, what it means, ...cells] each. */
+  function table(caption, columns, rows) {
+    const heads = columns.map((words) => `<th scope="col">${words}</th>`).join("");
+    const lines = rows.map(([name, meaning, ...cells]) =>
+      `<tr><th scope="row">${name}<small>${meaning}</small></th><td>${cells.join("</td><td>")}</td></tr>`);
+    return `<table><caption>${caption}</caption><thead><tr>${heads}</tr></thead>` +
+      `<tbody>${lines.join("")}</tbody></table>`;
+  }
+
   /** A slider over the numbers of `stops`, at `value`; shows what it stands at. */
   function slider(id, label, stops, value, digits) {
     const at = stops.indexOf(value);
@@ -168,7 +177,7 @@ BookPlay.draw = (() => {
   }
 
   return {
-    TERMS, decimal, nats, makeFrame, line, band, plot, path, axes, svg, termsBar, barExtent, legend,
+    TERMS, decimal, nats, makeFrame, line, band, plot, path, axes, svg, termsBar, barExtent, legend, table,
     slider, onSlide, radios, weightStops, makeSpeaker, bringToLife,
   };
 })();

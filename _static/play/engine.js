@@ -62,6 +62,12 @@ function bookPlayEngine() {
     return out;
   }
 
+  /** The sum of an array. */
+  const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+  /** The mean of an array. */
+  const average = (values) => sum(values) / values.length;
+
   // ---- the KL divergence ----
 
   /** The terms of KL(N(mean, stddev²) ‖ N(priorMean, priorStddev²)) of one weight, in nats. */
@@ -236,9 +242,9 @@ function bookPlayEngine() {
 
   /** Mean of the squared differences of two arrays. */
   function meanSquare(outputs, targets) {
-    let sum = 0;
-    for (let i = 0; i < targets.length; i += 1) sum += (targets[i] - outputs[i]) ** 2;
-    return sum / targets.length;
+    let total = 0;
+    for (let i = 0; i < targets.length; i += 1) total += (targets[i] - outputs[i]) ** 2;
+    return total / targets.length;
   }
 
   /** Mean negative log-likelihood of targets [batch] under N(outputs, noise²), nats per example. */
@@ -272,7 +278,7 @@ function bookPlayEngine() {
       gradients[index] = found;
     }
     const losses = layers.map((layer) => layerKl(layer, priorStddev).total);
-    const kl = losses.reduce((sum, entry) => sum + entry, 0);
+    const kl = sum(losses);
     const ofNoise = noiseGradient(outputs, y, noiseRho[0]);
     return { nll, losses, loss: nll + weight * kl, gradients, ofNoise };
   }
@@ -399,37 +405,21 @@ function bookPlayEngine() {
 
   /** Mean and standard deviation over draws, both [points], in units of y. */
   function meanAndDoubt(outputs) {
-    const mean = outputs[0].map((_, i) =>
-      outputs.reduce((sum, draw) => sum + draw[i], 0) / outputs.length);
-    const doubt = mean.map((centre, i) => Math.sqrt(
-      outputs.reduce((sum, draw) => sum + (draw[i] - centre) ** 2, 0) / outputs.length));
+    const mean = outputs[0].map((_, i) => average(outputs.map((draw) => draw[i])));
+    const doubt = mean.map((centre, i) =>
+      Math.sqrt(average(outputs.map((draw) => (draw[i] - centre) ** 2))));
     return { mean, doubt };
   }
 
   /** The share of the targets' variance that the predictions explain: 1 is all, 0 nothing. */
   function explained(predictions, targets) {
-    const centre = targets.reduce((sum, y) => sum + y, 0) / targets.length;
-    let error = 0;
-    let spread = 0;
-    targets.forEach((y, i) => {
-      error += (y - predictions[i]) ** 2;
-      spread += (y - centre) ** 2;
-    });
-    return 1 - error / spread;
+    const centre = average(targets);
+    return 1 - meanSquare(predictions, targets) / meanSquare(targets.map(() => centre), targets);
   }
 
   /** The mean of all σ of the network. */
-  function meanStddev(layers) {
-    let sum = 0;
-    let count = 0;
-    for (const layer of layers) {
-      for (const rho of layer.rho) {
-        sum += softplus(rho);
-        count += 1;
-      }
-    }
-    return sum / count;
-  }
+  const meanStddev = (layers) =>
+    average(layers.flatMap((layer) => Array.from(layer.rho, softplus)));
 
   /** Mean NLL (of at most 256 examples), `losses` by layer with their terms, and the negative
    *  ELBO per example, in nats. */
@@ -438,10 +428,10 @@ function bookPlayEngine() {
     const [x, y] = [data.x.subarray(0, 256), data.y.subarray(0, 256)];
     const noise = softplus(network.noiseRho[0]);
     const outputs = predictByDraws(network.layers, x, draws, 1);
-    const nll = outputs.reduce((sum, draw) => sum + meanNll(draw, y, noise), 0) / draws;
+    const nll = average(outputs.map((draw) => meanNll(draw, y, noise)));
     const losses = network.layers.map((layer) => ({
       name: layer.name, numWeights: layer.mean.length, ...layerKl(layer, options.priorStddev) }));
-    const kl = losses.reduce((sum, layer) => sum + layer.total, 0);
+    const kl = sum(losses.map((layer) => layer.total));
     const weight = weightOf(options.weight, options.numExamples);
     return {
       step: training.step, nll, losses, kl, weight, noise, loss: nll + weight * kl,

@@ -106,26 +106,21 @@ BookPlay.network = (() => {
       `<th scope="col">entry</th></tr></thead><tbody>${tableRows(snapshot)}</tbody></table></div>`;
   }
 
-  /** What each weight leads to after STILL_STEPS steps, measured when the book is built. */
+  /** What each weight leads to, measured when the book is built, [name, meaning, ...numbers]. */
   function measureWeights() {
     return WEIGHTS.map(([weight, words, meaning]) => {
       const training = engine.makeTraining({ weight });
       engine.trainSteps(training, STILL_STEPS);
-      return { words, meaning, ...engine.measure(training) };
+      const found = engine.measure(training);
+      return [words, meaning, draw.nats(found.nll), draw.nats(found.kl), `${percent(found)} %`];
     });
   }
 
   /** The table for readers without scripts, and for print. */
   function stillTable() {
-    const rows = measureWeights().map((found) =>
-      `<tr><th scope="row">${found.words}<small>${found.meaning}</small></th>` +
-      `<td>${draw.nats(found.nll)}</td><td>${draw.nats(found.kl)}</td>` +
-      `<td>${percent(found)} %</td></tr>`);
-    return `<div class="play-still"><p>The picture and the table above stand still without scripts. ` +
-      `They show the weight 1/N. This is what each weight of the KL leads to:</p><table><caption>After ` +
-      `${draw.decimal(STILL_STEPS, 0)} steps</caption><thead><tr><th scope="col">weight</th>` +
-      `<th scope="col">mean NLL, nats</th><th scope="col">sum of <code>losses</code>, nats</th>` +
-      `<th scope="col">variance explained</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
+    const columns = ["weight", "mean NLL, nats", "sum of <code>losses</code>, nats", "variance explained"];
+    return `<div class="play-still"><p>This is what each weight of the KL leads to.</p>` +
+      `${draw.table(`After ${draw.decimal(STILL_STEPS, 0)} steps`, columns, measureWeights())}</div>`;
   }
 
   /** All that can be moved. */
@@ -209,20 +204,22 @@ BookPlay.network = (() => {
       `losses ${draw.nats(snapshot.kl)} nats, mean sigma ${draw.decimal(snapshot.stddev)}. ${verdict(snapshot)}`;
   }
 
-  /** Bring the playground to life. */
-  function mount(element) {
+  /** The training behind the page's elements: what the inputs call. */
+  function makePlayer(element) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)");
-    const [run, again] = [".play-run", ".play-again"].map((name) => element.querySelector(name));
     const speak = draw.makeSpeaker(element.querySelector(".play-spoken"));
     const settings = { ...engine.DEFAULTS };
     const state = { running: false, begun: false, seen: true, waiting: 0, step: 0 };
     element.readable = 0;
 
-    const next = () => {
+    /** Ask for the next steps, unless an answer is still to come. */
+    function next() {
       if (!state.running || !state.seen || state.waiting > 0) return;
       send({ type: "advance", ...(calm.matches ? { milliseconds: 300, steps: 60 * STEPS_A_FRAME }
         : { milliseconds: 8, steps: STEPS_A_FRAME }) });
-    };
+    }
+
+    /** Show an answer with the screen's next picture. */
     const post = makeRunner((snapshot) => requestAnimationFrame(() => {
       state.waiting -= 1;
       if (snapshot.step < state.step || !state.running) element.readable = 0;
@@ -232,46 +229,61 @@ BookPlay.network = (() => {
       if (calm.matches) setTimeout(next, 1000);
       else next();
     }));
-    const send = (message) => { // each message is answered by one snapshot
+
+    /** Send a message; each is answered by one snapshot. */
+    function send(message) {
       state.waiting += 1;
       post(message);
-    };
-    const setRunning = (running) => {
-      state.running = running;
-      run.textContent = running ? "Pause" : "Go on";
-      next();
-    };
-    const start = (steps) => {
+    }
+
+    /** Start at step 0, or where the training with these settings is after `steps`. */
+    function start(steps = 0) {
       state.begun = true;
       send({ type: "start", settings: { ...settings }, steps });
-    };
-    const set = (name, value, anew) => {
+    }
+
+    /** Run or pause. */
+    function toggle() {
+      if (!state.begun) start();
+      state.running = !state.running;
+      element.querySelector(".play-run").textContent = state.running ? "Pause" : "Go on";
+      next();
+    }
+
+    /** Change a setting: from the next step on, or `anew` from step 0. */
+    function set(name, value, anew) {
       if (!state.begun && !anew) start(STILL_STEPS); // go on from the still picture
       settings[name] = value;
-      if (anew) return start(0);
+      if (anew) return start();
       send({ type: "change", settings: { [name]: value } });
-      return state.running || setRunning(true);
-    };
+      return state.running || toggle();
+    }
 
-    run.addEventListener("click", () => {
-      if (!state.begun) start(0);
-      setRunning(!state.running);
-    });
-    again.addEventListener("click", () => start(0));
-    element.querySelectorAll("[name=play-weight]").forEach((radio) =>
-      radio.addEventListener("change", () => set("weight", radio.value, false)));
+    /** Rest while the playground is off the screen. */
+    function setSeen(seen) {
+      state.seen = seen;
+      next();
+    }
+
+    return { start, toggle, set, setSeen };
+  }
+
+  /** Bring the playground to life: connect its inputs. */
+  function mount(element) {
+    const player = makePlayer(element);
+    const on = (name, event, use) => element.querySelectorAll(name).forEach((input) =>
+      input.addEventListener(event, () => use(input)));
+    on(".play-run", "click", player.toggle);
+    on(".play-again", "click", () => player.start());
+    on("[name=play-weight]", "change", ({ value }) => player.set("weight", value, false));
     for (const [name, , stops, digits, anew] of SLIDERS) {
       draw.onSlide(element.querySelector(`#play-${name}`), stops, digits,
-        (value) => set(name, value, anew));
+        (value) => player.set(name, value, anew));
     }
-    for (const [name, , on, off, anew] of SWITCHES) {
-      const box = element.querySelector(`#play-${name}`);
-      box.addEventListener("change", () => set(name, box.checked ? on : off, anew));
+    for (const [name, , yes, no, anew] of SWITCHES) {
+      on(`#play-${name}`, "change", ({ checked }) => player.set(name, checked ? yes : no, anew));
     }
-    new IntersectionObserver(([entry]) => {
-      state.seen = entry.isIntersecting;
-      next();
-    }).observe(element);
+    new IntersectionObserver(([entry]) => player.setSeen(entry.isIntersecting)).observe(element);
   }
 
   draw.bringToLife("network", mount);

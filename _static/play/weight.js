@@ -91,16 +91,13 @@ BookPlay.weight = (() => {
   function stillTable() {
     const rows = STOPS.map(([name, words, meaning]) => {
       const weight = weightOf({ ...START, name });
-      const best = engine.oneWeightOptimum(weight);
-      const { nll, kl } = engine.oneWeightLoss(best.mean, best.stddev, weight);
-      return `<tr><th scope="row">${words}<small>${meaning}</small></th>` +
-        `<td>${draw.decimal(best.mean, 3)}</td><td>${draw.decimal(best.stddev, 3)}</td>` +
-        `<td>${draw.decimal(nll, 3)}</td><td>${draw.nats(kl)}</td></tr>`;
+      const { mean, stddev } = engine.oneWeightOptimum(weight);
+      const { nll, kl } = engine.oneWeightLoss(mean, stddev, weight);
+      return [words, meaning, ...[mean, stddev, nll].map((x) => draw.decimal(x, 3)), draw.nats(kl)];
     });
-    return `<div class="play-still"><table><caption>The best q with ${START.numExamples} examples</caption>` +
-      `<thead><tr><th scope="col">weight</th><th scope="col">mean</th><th scope="col">σ</th>` +
-      `<th scope="col">mean NLL, nats</th><th scope="col">KL, nats</th></tr></thead>` +
-      `<tbody>${rows.join("")}</tbody></table></div>`;
+    const columns = ["weight", "mean", "σ", "mean NLL, nats", "KL, nats"];
+    return `<div class="play-still">` +
+      `${draw.table(`The best q with ${START.numExamples} examples`, columns, rows)}</div>`;
   }
 
   /** The HTML of the explorer. */
