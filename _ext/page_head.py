@@ -1,9 +1,8 @@
-"""Sphinx extension: what stands in the head of every page, and marks for screen readers.
+"""Sphinx extension: what stands in the head of every page, and which scripts and styles it loads.
 
 The description is the question that the page opens with (or its first sentence), the canonical
-address follows from `repository.url`, and the scripts of live code and comments, which jupyter-book
-always adds and which name other hosts, are left out: this book uses neither. In the page itself,
-lists that Sphinx marks up wrongly become what they are.
+address follows from `repository.url`. jupyter-book adds scripts and styles for live code, comments,
+another theme and another search; a page of this book loads only what it uses.
 """
 
 from __future__ import annotations
@@ -14,27 +13,36 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 
-from tools.book.settings import published_at
+from tools.book.settings import read_book
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
-UNUSED = re.compile(r"thebe|sphinx-comments")
+UNUSED = re.compile(
+    r"thebe|sphinx-comments|sphinx-book-theme|togglebutton|design-tabs|doctools|sphinx_highlight"
+    r"|searchtools|language_data|debug\.css|skeleton\.css|furo-extensions"
+)
+# Only on pages in whose body the pattern is found.
+NEEDED_BY = {
+    "sphinx-design": 'class="sd-',
+    "copybutton": "<pre",
+    "clipboard": "<pre",
+    "mystnb": 'class="cell',
+    "exercise.css": "exercise",
+}
+VIEWPORT = re.compile(r'\s*<meta[^>]*name="viewport"[^>]*>')
 LONGEST = 200
-# The theme lets the keyboard reach code that scrolls, but looks for it only when the page's size
-# changes: what a reader opens later would be out of reach.
-REACH_OPENED_CODE = """document.addEventListener("click", (event) => {
-  if (event.target.closest("summary, .admonition.toggle > .admonition-title")) {
-    setTimeout(() => window.dispatchEvent(new Event("resize")), 400);
-  }
-});"""
-SIGNATURE = re.compile(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>")
 
 
-def set_base(_app: Sphinx, config: Config) -> None:
+def set_base(app: Sphinx, config: Config) -> None:
     """Let the canonical addresses follow from the repository's."""
-    config.html_baseurl = published_at(config.html_theme_options["repository_url"])
+    config.html_baseurl = config.ogp_site_url = read_book(app.srcdir).site
+
+
+def set_dark_code(app: Sphinx) -> None:
+    """Name the colours of code in the dark: the theme knows the setting only once it is loaded."""
+    app.config.pygments_dark_style = "a11y-high-contrast-dark"
 
 
 def description(doctree: nodes.document) -> str:
@@ -44,27 +52,13 @@ def description(doctree: nodes.document) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 2].rsplit(" ", 1)[0] + " …"
 
 
-def is_unused(script: Any) -> bool:
-    """Whether a script belongs to live code or comments."""
-    attributes = getattr(script, "attributes", {})
-    return (
-        UNUSED.search(f"{getattr(script, 'filename', script)} {attributes.get('body')}") is not None
-    )
-
-
-def correct_lists(body: str) -> str:
-    """Mark up the bibliography as a list, and a signature's lines as parts of the signature.
-
-    Sphinx gives the entries of the list a role that is none of a list's, and writes a signature of
-    several lines as definitions without terms.
-    """
-    body = body.replace('role="doc-biblioentry"', 'role="listitem"')
-    return SIGNATURE.sub(
-        lambda lines: re.sub(
-            "<dd>(.*)</dd>", r'<span class="signature-line">\1</span>', lines[1].rstrip()
-        ),
-        body,
-    )
+def is_used(file: Any, body: str) -> bool:
+    """Whether a page with this body uses a script or style."""
+    attributes = getattr(file, "attributes", {})
+    name = f"{getattr(file, 'filename', file)} {attributes.get('body')}"
+    if UNUSED.search(name):
+        return False
+    return all(mark in body for part, mark in NEEDED_BY.items() if part in name)
 
 
 def complete_head(
@@ -76,18 +70,17 @@ def complete_head(
 ) -> None:
     """Add the description, and leave the unused scripts and styles out."""
     for files in ("script_files", "css_files"):
-        context[files] = [file for file in context[files] if not is_unused(file)]
-    if "body" in context:
-        context["body"] = correct_lists(context["body"])
-    if doctree is not None:
-        text = description(doctree) or f"{context['title']}: a page of {context['docstitle']}"
-        tag = f'<meta name="description" content="{html.escape(text)}" />'
-        context["metatags"] = f"{context.get('metatags', '')}\n    {tag}"
+        kept = [file for file in context[files] if is_used(file, context.get("body", ""))]
+        context[files] = list({str(getattr(file, "filename", file)): file for file in kept}.values())
+    tags = VIEWPORT.sub("", context.get("metatags", ""))  # the theme writes its own
+    text = doctree is not None and description(doctree)
+    text = text or f"{context.get('title', 'A page')}: a page of {context['docstitle']}"
+    context["metatags"] = f'{tags}\n    <meta name="description" content="{html.escape(text)}">'
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension, after those whose scripts it leaves out."""
-    app.connect("config-inited", set_base, priority=900)
+    app.connect("config-inited", set_base, priority=100)
+    app.connect("builder-inited", set_dark_code, priority=100)
     app.connect("html-page-context", complete_head, priority=900)
-    app.add_js_file(None, body=REACH_OPENED_CODE)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -15,6 +15,8 @@ INDEX = ROOT / "chapters" / "20-error-index.md"
 ANSWER = ("Cause.", "Cure.")
 COMPARED = ("raised", "warned", "told", "compare")
 LINK = re.compile(r"\]\(\d\d-[a-z0-9-]+\.md#[\w-]+\)")
+OLDER = re.compile(r"^\*\*Older wording\.\*\* (.+)$", re.MULTILINE)
+DATED = re.compile(r"\([^)]*\b(?:TensorFlow|TFP|Python) \d")
 KIND = re.compile(r"(\b(?:[A-Z]\w*(?:Error|Warning)|WARNING): )")
 FEWEST = 100  # entries: fewer means that some were lost
 ENOUGH = 30  # so many characters of a message tell it from all others
@@ -44,6 +46,18 @@ def incomplete(title: str, entry: str) -> Faults:
     if not LINK.search(entry.partition("**More.**")[2]):
         faults.append(f"{title}: no link to a section after **More.**")
     return faults + ([] if found else [f"{title}: no text compared with what is raised"])
+
+
+def undated(title: str, entry: str) -> Faults:
+    """Return the older wordings that no version is named for.
+
+    The installed libraries cannot raise them, so the page cannot show that they are right: it
+    quotes them and says which versions wrote so.
+    """
+    pieces = [piece for line in OLDER.findall(entry) for piece in line.split(";")]
+    return [
+        f"{title}: no version for {it}" for it in pieces if "`" not in it or not DATED.search(it)
+    ]
 
 
 def unanswered(index: Tag) -> Faults:
@@ -139,6 +153,14 @@ def test_an_incomplete_entry_turns_red(old, new):
     assert len(incomplete(*item)) == 1
 
 
+def test_an_older_wording_without_a_version_turns_red():
+    line = "**Older wording.** `it broke` (TensorFlow 2.0 to 2.5); `it did not work` (Python 3.9)."
+    dated = ENTRY.replace("**More.**", f"{line}\n\n**More.**")
+    assert undated("it fails", dated) == []
+    for spoiled in (dated.replace(" (Python 3.9)", ""), dated.replace("`it broke`", "it broke")):
+        assert len(undated("it fails", spoiled)) == 1
+
+
 def test_an_entry_whose_cause_is_printed_needs_no_prose():
     text = ENTRY.replace(SAID, "name for name_scope must be a string")
     bare = re.sub(r"\*\*(Cause|Cure)\.\*\*.*\n", "", text)
@@ -186,6 +208,7 @@ def test_every_entry_is_complete():
     found = entries(INDEX.read_text(encoding="utf-8"))
     assert len(found) > FEWEST
     assert [fault for item in found.items() for fault in incomplete(*item)] == []
+    assert [fault for item in found.items() for fault in undated(*item)] == []
 
 
 def test_the_index_holds_what_is_raised_and_all_that_the_book_shows(site: pathlib.Path):

@@ -31,11 +31,11 @@ BLAMED = {
     "dilation_rate": "dilation",
     "activation": "activation|no argument of this name",
     "activity_regularizer": "regulariser",
-    "kernel_posterior_fn": "posterior|NumPy|spellings|closed form|both are Gaussian|class, such"
+    "kernel_posterior_fn": "posterior|NumPy|two ways|closed form|both are Gaussian|class, such"
     "|kernel cannot be missing|argument of `DenseFlipout`",
-    "bias_posterior_fn": "posterior|NumPy|spellings|closed form|class, such|or a bias",
-    "kernel_prior_fn": "prior|NumPy|spellings|closed form|class, such|argument of `DenseFlipout`",
-    "bias_prior_fn": "prior|NumPy|spellings|closed form|class, such",
+    "bias_posterior_fn": "posterior|NumPy|two ways|closed form|class, such|or a bias",
+    "kernel_prior_fn": "prior|NumPy|two ways|closed form|class, such|argument of `DenseFlipout`",
+    "bias_prior_fn": "prior|NumPy|two ways|closed form|class, such",
     "kernel_posterior_tensor_fn": "kernel_posterior_tensor_fn",
     "bias_posterior_tensor_fn": "bias_posterior_tensor_fn|kernel_posterior_tensor_fn",
     "kernel_divergence_fn": "divergence|NumPy|the KL is divided|`tfd.kl_divergence` itself"

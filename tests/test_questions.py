@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from site_rules import Faults, Page, read
 
-NUMBER_OF_QUESTIONS = 49
+NUMBER_OF_QUESTIONS = 60
 CHAPTER_LINK = re.compile(r"(?P<page>\d\d-[a-z0-9-]+)\.html#(?P<anchor>.+)")
 MOST_WORDS = 90
 QUESTIONS = """<h1>Questions</h1><section id="what"><h3>What is it?</h3>

@@ -1,6 +1,6 @@
 """The picture of how a check-up weighs a KL: the slope of an objective along log σ.
 
-Introduced in chapters/18-check-up.md, "How to weigh a KL without reading the code".
+Introduced in chapters/18-check-up.md, "How the weight of a KL is measured".
 """
 
 import matplotlib.ticker
