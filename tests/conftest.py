@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import browser
 import pytest
 from sampling import in_sample
 
@@ -20,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the mark of a long family of tests."""
     line = "sampled(one_in): a usual run takes one in so many of the family; SAMPLED=all takes all"
     config.addinivalue_line("markers", line)
+    config.addinivalue_line("markers", "browser: drives a browser; left out where there is none")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,13 +31,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     The other workers need not wait for the build then.
     """
     kept, left = [], []
+    no_browser = browser.missing()
     for item in items:
         if "site" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("site"))
         mark = item.get_closest_marker("sampled")
-        (kept if mark is None or in_sample(item.name, *mark.args) else left).append(item)
+        taken = mark is None or in_sample(item.name, *mark.args)
+        driven = no_browser == "" or item.get_closest_marker("browser") is None
+        (kept if taken and driven else left).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not tested for want of a browser."""
+    if reason := browser.missing():
+        terminalreporter.write_line(f"The tests that drive a browser were left out: {reason}.")
 
 
 @pytest.fixture(scope="session")
