@@ -8,7 +8,9 @@ another theme and another search; a page of this book loads only what it uses.
 from __future__ import annotations
 
 import html
+import pathlib
 import re
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
@@ -37,7 +39,9 @@ LONGEST = 200
 
 def set_base(app: Sphinx, config: Config) -> None:
     """Let the canonical addresses follow from the repository's."""
-    config.html_baseurl = config.ogp_site_url = read_book(app.srcdir).site
+    site = read_book(pathlib.Path(app.srcdir)).site
+    config.html_baseurl = config.ogp_site_url = site
+    config.notfound_urls_prefix = urllib.parse.urlparse(site).path
 
 
 def set_dark_code(app: Sphinx) -> None:

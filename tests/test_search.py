@@ -60,7 +60,7 @@ def small():
         ("DenseFlipout", ["denseflipout", "dens", "flipout"]),
         ("the weights of layers", ["weight", "layer"]),
         ("regularisation, colour, initialised", ["regularization", "color", "initializ"]),
-        ('File "/home/me/a.py", line 3, in f', []),
+        ('File "/srv/me/a.py", line 3, in f', []),
         ("at 0x7f3a2b of /usr/lib/python3/x.py", []),
         ("float16 KL=12345", ["float16", "kl"]),
     ],
@@ -73,7 +73,7 @@ def test_words(small, text, found):
     ("query", "section"),
     [
         ("divide kl by number of batches", "s0"),
-        ("load weigths", "s1"),
+        ("lode weights", "s1"),
         ("serialize", "s1"),
         ("epist", "s2"),
         ("aleatroic", "s2"),
