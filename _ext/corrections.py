@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SIGNATURE = re.compile(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>")
 SCOPED_STYLE = re.compile(r"<style scoped>.*?</style>\s*", re.DOTALL)
 EXERCISE = re.compile(r'<section id="(?:exercise|solution)-content">(.*?)</section>', re.DOTALL)
+EMPTY_HEADING = re.compile(r"<th( [^>]*)?>\s*(?:<p>\s*</p>)?\s*</th>")
 TABLE = re.compile(r"<table[^>]*>.*?</table>", re.DOTALL)
 
 
@@ -38,9 +39,8 @@ def correct_exercises(body: str) -> str:
 
 
 def correct_table(table: str) -> str:
-    """Take obsolete attributes from a table of pandas; its empty corner is no heading."""
-    table = table.replace(' border="1"', "").replace("<th></th>", "<td></td>")
-    table = re.sub(r"<th ([^>]*)></th>", r"<td \1></td>", table)
+    """Take obsolete attributes from a table of pandas; an empty corner is no heading."""
+    table = EMPTY_HEADING.sub(r"<td\1></td>", table.replace(' border="1"', ""))
     return re.sub(r'(<t[rhd][^>]*?) (?:style="text-align: right;"|valign="top")', r"\1", table)
 
 

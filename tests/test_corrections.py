@@ -41,6 +41,12 @@ def test_a_table_of_pandas_has_no_empty_heading_and_no_obsolete_attribute():
     assert "<th>nats</th>" in table
 
 
+def test_an_empty_corner_of_a_written_table_is_no_heading():
+    table = '<table><tr><th class="head"><p></p></th><th class="head"><p>N</p></th></tr></table>'
+    corrected = corrections.correct_table(table)
+    assert corrected.startswith('<table><tr><td class="head"></td><th class="head"><p>N</p></th>')
+
+
 def test_exercises_have_no_id_in_common():
     body = '<section id="exercise-content"><p>1</p></section>' * 2
     assert corrections.correct_exercises(body) == "<div><p>1</p></div>" * 2
