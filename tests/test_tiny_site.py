@@ -79,7 +79,7 @@ def test_sections_open_on_colab_at_their_cell(built):
     assert {link.partition("#scrollTo=")[2] for link in links} <= cells
     assert all("/blob/main/chapters/01-one.ipynb#" in link for link in links)
     top = [tag.get_text() for tag in page.select(".page-tools a")]
-    assert top == ["Open on Colab", "Download the notebook", "Report a mistake"]
+    assert top == ["Open on Colab", "Download the notebook"]
 
 
 def test_links_to_terms_say_what_the_terms_mean(built):
