@@ -621,6 +621,22 @@ MUTATIONS = [
         "return nll + sum(doubled.losses)",
         "return nll + sum(doubled.losses) / 2",
     ),
+    Mutation(
+        "08",
+        "mean field has come to rest",
+        "minimise(mean_field, column, bmi_nll, 1 / len(seen_bmi), steps=3000)",
+        "minimise(mean_field, column, bmi_nll, 1 / len(seen_bmi), steps=600)",
+    ),
+    Mutation(
+        "09",
+        "local reparameterization has the least noise in the scales",
+        "names = dict(zip(rest, [\"Flipout\", \"local\"], strict=True))",
+        "ratios = {\n"
+        "    (rest[1 - rest.index(name)], part, size): ratio\n"
+        "    for (name, part, size), ratio in ratios.items()\n"
+        "}\n"
+        'names = dict(zip(rest, ["Flipout", "local"], strict=True))',
+    ),
 ]
 
 
