@@ -73,13 +73,16 @@ def test_a_page_with_a_false_claim_turns_red(mutation, setting, tmp_path):
         assert not error, f"it is caught now, so take its reason away: {error}"
         return
     assert error, "the page ran to its end: no assert noticed"
-    assert error.startswith("AssertionError") and "assert " in code, f"no assert failed: {error}"
+    assert error.startswith("AssertionError"), f"no assert failed: {error}"
+    assert "assert " in code, f"no assert of the page failed: {error}"
 
 
 def test_what_is_changed_stands_once_in_its_page():
     for mutation, name in zip(MUTATIONS, NAMES, strict=True):
         text = page_of(mutation.chapter).read_text(encoding="utf-8")
-        assert text.count(mutation.old) == 1, f"{name}: {text.count(mutation.old)} times in the text"
+        assert text.count(mutation.old) == 1, (
+            f"{name}: {text.count(mutation.old)} times in the text"
+        )
         notebook, count = mutated(mutation)
         assert count == 1, f"{name}: {count} times in the code of the notebook"
         for cell in notebook.cells:
