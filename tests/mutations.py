@@ -22,9 +22,11 @@ def swapped(one: str, other: str) -> str:
     """Return the line that reads the comparison of methods, with two of them exchanged."""
     return (
         "results = read_uncertainty()\n"
-        "results.measurements.replace(\n"
-        f'    {{"method": {{"{one}": "{other}", "{other}": "{one}"}}}}, inplace=True\n'
-        ")"
+        "rows = results.measurements\n"
+        f'one, other = (rows.index[rows["method"] == it] for it in ("{one}", "{other}"))\n'
+        'columns = rows.columns.drop(["seed", "task", "method", "notes"])\n'
+        "exchanged = rows.loc[[*other, *one], columns].to_numpy()\n"
+        "rows.loc[[*one, *other], columns] = exchanged"
     )
 
 
