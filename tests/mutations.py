@@ -559,8 +559,10 @@ MUTATIONS = [
     Mutation(
         "07",
         "a noise for each input covers both sides, one noise neither",
-        'likelihood_name == "noise by input" else 1',
-        'likelihood_name == "one noise" else 1',
+        'covered = pd.DataFrame(rows, columns=["likelihood", "quiet", "loud"])',
+        'covered = pd.DataFrame(rows, columns=["likelihood", "quiet", "loud"]).replace(\n'
+        '    {"one noise": "noise by input", "noise by input": "one noise"}\n'
+        ")",
     ),
     Mutation(
         "07",
@@ -577,14 +579,8 @@ MUTATIONS = [
     Mutation(
         "07",
         "the training of the regressions has come to rest",
-        "def train_regression(likelihood_name, data, seed, num_epochs=300):",
-        "def train_regression(likelihood_name, data, seed, num_epochs=240):",
-    ),
-    Mutation(
-        "16",
-        "a model of Keras 3 does not train the Bayesian layer within it",
-        "class MixedNet(tf.keras.Model):  # Keras 3, on purpose",
-        "class MixedNet(tf_keras.Model):",
+        "num_epochs=num_epochs,",
+        "num_epochs=num_epochs // 3,",
     ),
     Mutation(
         "17",
@@ -608,9 +604,11 @@ MUTATIONS = [
     ),
     Mutation(
         "18",
-        "the divisor of the KL is the number of examples",
-        "return nll + sum(in_nats.losses) / 128",
-        "return nll + sum(in_nats.losses) / num_examples",
+        "losses that are read before the call have no gradient",
+        "kl = sum(in_nats.losses)  # before the call\n"
+        "    return likelihood_term(images, labels) + kl / num_examples",
+        "nll = likelihood_term(images, labels)\n"
+        "    return nll + 2 * sum(in_nats.losses) / num_examples",
     ),
     Mutation(
         "18",
