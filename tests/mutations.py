@@ -342,8 +342,8 @@ MUTATIONS = [
     Mutation(
         "11",
         "the heavier the KL, the fewer nats",
-        '"0.3/N": 0.3, "3/N": 3.0,',
-        '"0.3/N": 3.0, "3/N": 0.3,',
+        "learn_digits(kl_weight=factor / num_examples)",
+        "learn_digits(kl_weight=factor / len(test.labels))",
     ),
     Mutation(
         "11",
