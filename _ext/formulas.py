@@ -157,8 +157,7 @@ def write(translator: HTML5Translator, node: nodes.Element, *, display: bool) ->
     """Render a node; warn, with its place, where KaTeX refuses it."""
     tex = needs_alignment(node.astext()) if display else node.astext()
     try:
-        renderer: Renderer = translator.builder.app.formulas  # type: ignore[attr-defined]
-        return renderer.mathml(tex, display=display)
+        return renderer_of(translator.builder.app).mathml(tex, display=display)
     except JSEvalException as error:
         LOGGER.warning("KaTeX refuses %r: %s", tex, str(error).split("\n")[0], location=node)
         return f"<code>{translator.encode(tex)}</code>"
@@ -218,14 +217,18 @@ def font(used: Iterable[str]) -> bytes:
     return compressed.getvalue()
 
 
-def start(app: Sphinx) -> None:
-    """Load KaTeX."""
-    app.formulas = Renderer()  # type: ignore[attr-defined]
+def renderer_of(app: Sphinx) -> Renderer:
+    """Return the build's renderer; it starts with the first formula, while the build must end."""
+    if not hasattr(app, "formulas"):
+        app.formulas = Renderer()
+    renderer: Renderer = app.formulas
+    return renderer
 
 
 def end(app: Sphinx, _error: Exception | None) -> None:
     """Write the font, and stop the engine."""
-    app.formulas.close()  # type: ignore[attr-defined]
+    if hasattr(app, "formulas"):
+        app.formulas.close()
     outdir = pathlib.Path(app.outdir)
     if (outdir / "_static").exists():
         (outdir / "_static" / FONT).write_bytes(font(characters(outdir.rglob("*.html"))))
@@ -234,6 +237,5 @@ def end(app: Sphinx, _error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the renderer."""
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
-    app.connect("builder-inited", start)
     app.connect("build-finished", end)
     return {"parallel_read_safe": True, "parallel_write_safe": False}
