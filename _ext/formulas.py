@@ -19,7 +19,7 @@ import re
 import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from fontTools import subset
@@ -217,7 +217,7 @@ def font(used: Iterable[str]) -> bytes:
     return compressed.getvalue()
 
 
-def renderer_of(app: Sphinx) -> Renderer:
+def renderer_of(app: Any) -> Renderer:
     """Return the build's renderer; it starts with the first formula, while the build must end."""
     if not hasattr(app, "formulas"):
         app.formulas = Renderer()
@@ -225,7 +225,7 @@ def renderer_of(app: Sphinx) -> Renderer:
     return renderer
 
 
-def end(app: Sphinx, _error: Exception | None) -> None:
+def end(app: Any, _error: Exception | None) -> None:
     """Write the font, and stop the engine."""
     if hasattr(app, "formulas"):
         app.formulas.close()
