@@ -48,6 +48,7 @@ GOOD = """<html lang="en"><head><title>A</title><link rel="canonical" href="http
 <figure><img src="../_images/a.png" alt="A line that rises from 1 to 3."
 width="9" height="5"/></figure>
 <p>Costs <code>\\frac</code> $5 and <math><mi>x</mi></math>.</p>
+<a href="#top"><img src="../_static/l.svg" alt="" width="9" height="9"/>Home</a>
 <details><summary>Solution</summary><p>It is <a href="#top">this</a>.</p></details>
 <table><tr><td></td><th>nats</th><th><math><mi>x</mi></math></th></tr></table>
 <div class="cell_output"><pre>TypeError: a message that the page shows</pre></div></body></html>"""
@@ -62,6 +63,7 @@ SPOILED = [
     (poor_alternatives, ' alt="A line that rises from 1 to 3."', ""),
     (poor_alternatives, "A line that rises from 1 to 3.", "&lt;Figure size 640x480&gt;"),
     (poor_alternatives, "A line that rises from 1 to 3.", "a.png"),
+    (poor_alternatives, ">Home</a>", "></a>"),
     (poor_alternatives, "A line that rises from 1 to 3.", "A line"),
     (incomplete_head, ' lang="en"', ""),
     (incomplete_head, "<title>A</title>", "<title></title>"),
