@@ -37,8 +37,8 @@ def with_section_links(body: str, notebook: str, by_anchor: dict[str, str]) -> s
         if cell is None:
             return link[0]
         address = f"{notebook}#scrollTo={cell}"
-        label = "Open this section on Colab"
-        return f'{link[0]}<a class="colab-here" href="{address}" aria-label="{label}" title="{label}">▷</a>'
+        says = 'aria-label="Open this section on Colab" title="Open this section on Colab"'
+        return f'{link[0]}<a class="colab-here" href="{address}" {says}>▷</a>'
 
     return HEADER_LINK.sub(add, body)
 
@@ -47,17 +47,17 @@ def add_links(
     app: Sphinx, name: str, _template: str, context: dict[str, Any], doctree: object
 ) -> None:
     """Add the links to a page."""
-    if doctree is None:
-        return
     book = read_book(pathlib.Path(app.srcdir))
-    tools = [{"text": "Report a mistake", "address": f"{book.address}/issues"}]
-    if (book.root / f"{name}.ipynb").exists():
-        notebook = f"{book.colab}{name}.ipynb"
-        tools.insert(0, {"text": "Open on Colab", "address": notebook})
-        file = context["pathto"](f"_sources/{name}.ipynb", 1)
-        tools.insert(1, {"text": "Download the notebook", "address": file, "download": True})
-        context["body"] = with_section_links(context["body"], notebook, cells(book, name))
-    context["page_tools"] = tools
+    context["issues"] = f"{book.address}/issues"
+    if doctree is None or not (book.root / f"{name}.ipynb").exists():
+        return
+    notebook = f"{book.colab}{name}.ipynb"
+    file = context["pathto"](f"_sources/{name}.ipynb", 1)
+    context["page_tools"] = [
+        {"text": "Open on Colab", "address": notebook},
+        {"text": "Download the notebook", "address": file, "download": True},
+    ]
+    context["body"] = with_section_links(context["body"], notebook, cells(book, name))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

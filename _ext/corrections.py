@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SIGNATURE = re.compile(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>")
 SCOPED_STYLE = re.compile(r"<style scoped>.*?</style>\s*", re.DOTALL)
 EXERCISE = re.compile(r'<section id="(?:exercise|solution)-content">(.*?)</section>', re.DOTALL)
+EMPTY_HEADING = re.compile(r"<th( [^>]*)?>\s*(?:<p>\s*</p>)?\s*</th>")
 TABLE = re.compile(r"<table[^>]*>.*?</table>", re.DOTALL)
 
 
@@ -33,14 +34,13 @@ def correct_lists(body: str) -> str:
 
 
 def correct_exercises(body: str) -> str:
-    """Make what sphinx-exercise writes as a section without a heading, with one id for all, a box."""
+    """Make boxes of sphinx-exercise's sections, which have no heading and one id for all."""
     return EXERCISE.sub(r"<div>\1</div>", body)
 
 
 def correct_table(table: str) -> str:
-    """Take obsolete attributes from a table of pandas; its empty corner is no heading."""
-    table = table.replace(' border="1"', "").replace("<th></th>", "<td></td>")
-    table = re.sub(r"<th ([^>]*)>(?:<p></p>)?</th>", r"<td \1></td>", table)
+    """Take obsolete attributes from a table of pandas; an empty corner is no heading."""
+    table = EMPTY_HEADING.sub(r"<td\1></td>", table.replace(' border="1"', ""))
     obsolete = r'(<t[rhd][^>]*?) (?:style="text-align: right;"|valign="top"|halign="left")'
     return re.sub(obsolete, r"\1", table)
 

@@ -1,7 +1,7 @@
 """Sphinx extension: what is folded opens without scripts.
 
-A box of the class `dropdown` (the solutions of exercises) becomes a `details` element with its title as
-the summary. The title of a folded cell, which myst-nb writes twice, is written once.
+A box of the class `dropdown` (the solutions of exercises) becomes a `details` element with its
+title as the summary. The title of a folded cell, which myst-nb writes twice, is written once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CELL_SUMMARY = re.compile(
 )
 
 
-class fold(nodes.General, nodes.Element):  # noqa: N801: docutils writes its nodes in lower case
+class fold(nodes.General, nodes.Element):  # noqa: N801 (docutils names nodes so)
     """A box that the reader opens."""
 
 

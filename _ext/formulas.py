@@ -19,7 +19,7 @@ import re
 import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from fontTools import subset
@@ -46,14 +46,21 @@ FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
 
 
+def installed(module: str) -> pathlib.Path:
+    """Return the folder of an installed module, without importing it."""
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        raise ImportError(f"{module} is not installed; requirements.txt names its package")
+    return pathlib.Path(found.origin).parent
+
+
 class Renderer:
     """KaTeX, loaded once."""
 
     def __init__(self) -> None:
-        found = importlib.util.find_spec("sphinxcontrib.katex")
-        assert found is not None and found.origin is not None, "requirements.txt names it"
+        folder = installed("sphinxcontrib.katex")
         self.engine = MiniRacer()
-        source = pathlib.Path(found.origin).with_name("katex.min.js")
+        source = folder / "katex.min.js"
         self.engine.eval(source.read_text(encoding="utf-8"))
         self.engine.eval(f"render = {RENDER}")
 
@@ -150,8 +157,7 @@ def write(translator: HTML5Translator, node: nodes.Element, *, display: bool) ->
     """Render a node; warn, with its place, where KaTeX refuses it."""
     tex = needs_alignment(node.astext()) if display else node.astext()
     try:
-        renderer: Renderer = translator.builder.app.formulas
-        return renderer.mathml(tex, display=display)
+        return renderer_of(translator.builder.app).mathml(tex, display=display)
     except JSEvalException as error:
         LOGGER.warning("KaTeX refuses %r: %s", tex, str(error).split("\n")[0], location=node)
         return f"<code>{translator.encode(tex)}</code>"
@@ -165,7 +171,9 @@ def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 def visit_block(translator: HTML5Translator, node: nodes.math_block) -> None:
     """Write a displayed formula, with its number where it has one."""
-    wrapped = isinstance(node.parent, nodes.container) and set(node["ids"]) <= set(node.parent["ids"])
+    wrapped = isinstance(node.parent, nodes.container) and set(node["ids"]) <= set(
+        node.parent["ids"]
+    )
     ids = [] if wrapped else node["ids"]
     translator.body.append(translator.starttag({}, "div", CLASS="math", ids=ids))
     translator.body.append(write(translator, node, display=True))
@@ -198,9 +206,7 @@ def slanted(character: str) -> str:
 
 def font(used: Iterable[str]) -> bytes:
     """Return the part of STIX Two Math that holds the given characters, compressed."""
-    found = importlib.util.find_spec("ziamath")
-    assert found is not None and found.origin is not None, "requirements.txt names it"
-    whole = TTFont(pathlib.Path(found.origin).parent / "fonts" / "STIXTwoMath-Regular.ttf")
+    whole = TTFont(installed("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf")
     options = subset.Options(layout_features=["ssty", "kern"], hinting=False, flavor="woff2")
     subsetter = subset.Subsetter(options)
     subsetter.populate(text="".join(used))
@@ -211,14 +217,18 @@ def font(used: Iterable[str]) -> bytes:
     return compressed.getvalue()
 
 
-def start(app: Sphinx) -> None:
-    """Load KaTeX."""
-    app.formulas = Renderer()  # type: ignore[attr-defined]
+def renderer_of(app: Any) -> Renderer:
+    """Return the build's renderer; it starts with the first formula, while the build must end."""
+    if not hasattr(app, "formulas"):
+        app.formulas = Renderer()
+    renderer: Renderer = app.formulas
+    return renderer
 
 
-def end(app: Sphinx, _error: Exception | None) -> None:
+def end(app: Any, _error: Exception | None) -> None:
     """Write the font, and stop the engine."""
-    app.formulas.close()  # type: ignore[attr-defined]
+    if hasattr(app, "formulas"):
+        app.formulas.close()
     outdir = pathlib.Path(app.outdir)
     if (outdir / "_static").exists():
         (outdir / "_static" / FONT).write_bytes(font(characters(outdir.rglob("*.html"))))
@@ -227,6 +237,5 @@ def end(app: Sphinx, _error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the renderer."""
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
-    app.connect("builder-inited", start)
     app.connect("build-finished", end)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

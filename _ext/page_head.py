@@ -8,7 +8,9 @@ another theme and another search; a page of this book loads only what it uses.
 from __future__ import annotations
 
 import html
+import pathlib
 import re
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
@@ -44,10 +46,11 @@ LONGEST = 200
 
 
 def set_base(app: Sphinx, config: Config) -> None:
-    """Let the canonical addresses follow from the repository's; name the site on its cards."""
-    book = read_book(app.srcdir)
+    """Let all addresses follow from the repository's; name the site on its cards."""
+    book = read_book(pathlib.Path(app.srcdir))
     config.html_baseurl = config.ogp_site_url = book.site
     config.ogp_site_name = book.config["title"]
+    config.notfound_urls_prefix = urllib.parse.urlparse(book.site).path
 
 
 def set_dark_code(app: Sphinx) -> None:

@@ -1,8 +1,8 @@
 """Sphinx extension: the book's search, one record per section, in place of Sphinx's own.
 
-_static/search/engine.js cuts words and builds the index, here in V8 as in the browser: what ranks is
-what was indexed. A section's record holds its heading, the words under which readers look for it
-(`% asked as:`), its prose, and its code and outputs.
+_static/search/engine.js cuts words and builds the index, here in V8 as it ranks in the browser. A
+section's record holds its heading, the words under which readers look for it (`% asked as:`), its
+prose, and its code and outputs.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 ENGINE = pathlib.Path(__file__).parents[1] / "_static" / "search" / "engine.js"
 SUMMARY = 110
-# Pages that answer questions come a little earlier; lists of names, and what every chapter ends with, later.
+# Answers to questions come a little earlier; lists of names and what ends every chapter, later.
 BOOST = {
     "chapters/questions": 1.25,
     "chapters/symptoms": 1.1,
-    "chapters/20-error-index": 1.1,
+    "chapters/20-error-index": 0.9,
     "chapters/api": 0.5,
     "chapters/glossary": 0.6,
     "chapters/references": 0.3,
@@ -60,9 +60,12 @@ def is_text(node: nodes.Node) -> bool:
     return isinstance(node, (nodes.paragraph, nodes.term, nodes.title, addnodes.desc_signature))
 
 
-def boost(page: str, heading: str, depth: int) -> float:
-    """Return by how much a section comes earlier or later than its words alone would have it."""
-    late = heading.startswith(LATE_HEADINGS)
+def boost(page: str, heading: str, depth: int, prose: str) -> float:
+    """Return by how much a section comes earlier or later than its words alone would have it.
+
+    What ends every chapter comes later, and so does a heading that only groups others.
+    """
+    late = heading.startswith(LATE_HEADINGS) or not prose
     return BOOST.get(page, 1.0) * (LATE if late else PAGE_TOP if depth == 0 else 1.0)
 
 
@@ -87,7 +90,7 @@ def records_of(page: str, doctree: nodes.document) -> Iterator[dict[str, Any]]:
             "text": prose,
             "code": code,
             "summary": prose if len(prose) <= SUMMARY else prose[:SUMMARY].rsplit(" ", 1)[0] + " …",
-            "boost": boost(page, title.astext(), len(above)),
+            "boost": boost(page, title.astext(), len(above), prose),
         }
 
 

@@ -7,10 +7,9 @@ import pathlib
 import subprocess
 import sys
 
+import browser
 import pytest
 from sampling import in_sample
-
-from tools.audit import missing_tools
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 gc.set_threshold(100_000, 20, 20)  # tracing makes many objects that stay
@@ -22,45 +21,32 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the mark of a long family of tests."""
     line = "sampled(one_in): a usual run takes one in so many of the family; SAMPLED=all takes all"
     config.addinivalue_line("markers", line)
-    config.addinivalue_line(
-        "markers", "browser: needs what `make audit` needs; left out without it"
-    )
-
-
-def without_browser() -> str | None:
-    """Return why the tests that need a browser are left out, if they are."""
-    lacking = missing_tools(ROOT)
-    if lacking is None and not (ROOT / "audit" / "node_modules").is_dir():
-        return "`make audit` has not yet fetched its packages."
-    return lacking
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why the tests that need a browser were left out."""
-    lacking = without_browser()
-    if lacking:
-        terminalreporter.write_line(f"The tests of the audit in a browser are left out. {lacking}")
+    config.addinivalue_line("markers", "browser: drives a browser; left out where there is none")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take a sample of the long families; give the tests of the built site to one worker.
 
-    The other workers need not wait for the build then. Without a browser, its tests are left out.
+    The other workers need not wait for the build then.
     """
     kept, left = [], []
-    blind = without_browser() is not None
+    no_browser = browser.missing()
     for item in items:
         if "site" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("site"))
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
-            (left if blind else kept).append(item)
-            continue
         mark = item.get_closest_marker("sampled")
-        (kept if mark is None or in_sample(item.name, *mark.args) else left).append(item)
+        taken = mark is None or in_sample(item.name, *mark.args)
+        driven = no_browser == "" or item.get_closest_marker("browser") is None
+        (kept if taken and driven else left).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not tested for want of a browser."""
+    if reason := browser.missing():
+        terminalreporter.write_line(f"The tests that drive a browser were left out: {reason}.")
 
 
 @pytest.fixture(scope="session")

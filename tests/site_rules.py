@@ -1,8 +1,10 @@
 """What a built page must not do: each function takes a page and returns its faults."""
 
+import gzip
 import pathlib
 import re
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +22,7 @@ LOG_LINE = re.compile(  # a page may show a warning's text, but not where a log 
     r"|\S+:\d+: \w*Warning: )",
     re.MULTILINE,
 )
+RAW_TEX = re.compile(r"\\[(\[]|\\(?:frac|tfrac|sum|log|sigma|mu|mathrm|mathcal|begin)\b|\$\$")
 COLAB = "https://colab.research.google.com/github/"
 
 
@@ -87,6 +90,9 @@ def poor_alternatives(page: Page) -> Faults:
         alt = str(image.get("alt", "")).strip()
         computed = image.find_parent(class_="cell_output") or image.find_parent("figure")
         too_short = computed is not None and len(alt.split()) < 4
+        link = image.find_parent("a")
+        if image.get("alt") == "" and link is not None and link.get_text().strip():
+            continue  # an ornament of a link that says in words where it leads
         if not alt or alt.startswith("<") or too_short or re.search(r"\.(png|svg)$", alt):
             faults.append(f"{page.path}: alt {alt!r} of {image.get('src')}")
     return faults
@@ -104,6 +110,54 @@ def incomplete_head(page: Page) -> Faults:
         "description": described is not None or page.path.parts[:1] != ("chapters",),
     }
     return [f"{page.path} lacks {name}" for name, there in checks.items() if not there]
+
+
+def duplicate_ids(page: Page) -> Faults:
+    """Return the names of places that a page gives twice."""
+    counts = Counter(str(tag["id"]) for tag in page.soup.find_all(id=True))
+    return [f"{page.path}: id {name!r} {n} times" for name, n in counts.items() if n > 1]
+
+
+def unsized_images(page: Page) -> Faults:
+    """Return the images whose size is not known before they come, so that the text jumps."""
+    images = page.soup.find_all("img")
+    bare = [image for image in images if not (image.get("width") and image.get("height"))]
+    return [f"{page.path}: no width and height for {image.get('src')}" for image in bare]
+
+
+def raw_formulas(page: Page) -> Faults:
+    """Return TeX that stands in the text, where a formula should be."""
+    soup = BeautifulSoup(str(page.soup), "html.parser")
+    for tag in soup.find_all(["pre", "code", "script", "style", "math"]):
+        tag.decompose()
+    return [f"{page.path}: {found}" for found in RAW_TEX.findall(soup.get_text(" "))]
+
+
+def hidden_controls(page: Page) -> Faults:
+    """Return links and buttons inside the line that opens a fold: no keyboard reaches them."""
+    inner = page.soup.select("summary a, summary button, summary input")
+    return [f"{page.path}: {tag.get_text()!r} in a summary" for tag in inner]
+
+
+def unnamed_headings(page: Page) -> Faults:
+    """Return the headings of tables that say nothing."""
+    heads = page.soup.find_all("th")
+    empty = [th for th in heads if not th.get_text().strip() and not th.find(["img", "math"])]
+    return [f"{page.path}: an empty heading in {th.find_parent('table')}"[:120] for th in empty]
+
+
+def weight(site: pathlib.Path, page: Page) -> int:
+    """Return the bytes of a page with all that it shows, compressed as hosts do."""
+    loaded = {str(tag["src"]) for tag in page.soup.find_all(["script", "img"], src=True)}
+    loaded |= {str(tag["href"]) for tag in page.soup.select("link[rel~=stylesheet]")}
+    paths = [site / page.path, *(site / resolve(page.path, name) for name in loaded)]
+    if page.soup.find("math"):
+        paths.append(site / "_static" / "book-math.woff2")
+    packed = (".webp", ".png", ".woff2")
+    return sum(
+        path.stat().st_size if path.suffix in packed else len(gzip.compress(path.read_bytes()))
+        for path in paths
+    )
 
 
 def noise(page: Page) -> Faults:
@@ -135,6 +189,8 @@ def resolve(page: pathlib.PurePosixPath, address: str) -> str:
     if not address:
         return page.as_posix()
     path = urllib.parse.unquote(address.split("?")[0])
+    if path.startswith("/"):  # the 404 page: /NAME/ is where the host puts the site
+        return "/".join(pathlib.PurePosixPath(path).parts[2:])
     parts: list[str] = []
     for part in (page.parent / path).parts:
         if part == "..":

@@ -11,6 +11,7 @@ import pytest
 
 from tools import audit
 
+pytestmark = pytest.mark.xdist_group("audit")  # one worker measures the two sites, once each
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 GOOD = ROOT / "tests" / "fixtures" / "site_good"
 SCRIPTS = ROOT / "audit"
@@ -166,7 +167,7 @@ def test_lighthouse_is_judged(score, ok):
 
 
 @pytest.fixture
-def site(tmp_path):
+def folder(tmp_path):
     """A folder with the first page of a site."""
     (tmp_path / "index.html").write_text("<!doctype html>")
     return tmp_path
@@ -198,11 +199,11 @@ def test_an_old_node_and_a_wrong_browser_are_told(tmp_path, monkeypatch):
     assert "CHROME_PATH=no-such-browser is no program" in audit.missing_tools(tmp_path)
 
 
-def test_the_audit_is_skipped_for_a_missing_tool_only(site, capsys, monkeypatch):
+def test_the_audit_is_skipped_for_a_missing_tool_only(folder, capsys, monkeypatch):
     monkeypatch.setattr(audit, "missing_tools", lambda root: "Node is missing.")
-    assert audit.main(["--site", str(site)]) == 0
+    assert audit.main(["--site", str(folder)]) == 0
     assert capsys.readouterr().out == "audit skipped. Node is missing.\n"
-    assert audit.main(["--site", str(site / "gone")]) == 1
+    assert audit.main(["--site", str(folder / "gone")]) == 1
     assert "build it with `make book`" in capsys.readouterr().err
 
 

@@ -15,12 +15,6 @@ def test_a_table_of_pandas_holds_nothing_obsolete():
     assert corrections.correct_table(table) == wanted
 
 
-def test_an_empty_corner_is_no_heading():
-    table = '<table><tr><th class="head"><p></p></th><th class="head"><p>x</p></th></tr></table>'
-    wanted = '<table><tr><td class="head"></td><th class="head"><p>x</p></th></tr></table>'
-    assert corrections.correct_table(table) == wanted
-
-
 def test_the_page_that_leads_on_is_whole(tmp_path, monkeypatch):
     book = types.SimpleNamespace(site="https://a.github.io/b/", config={"title": "A & B"})
     monkeypatch.setattr(first_page, "read_book", lambda srcdir: book)

@@ -38,7 +38,7 @@ def unanswered(page: Page, chapters: dict[str, BeautifulSoup]) -> Faults:
         faults += [] if links else [f"{title}: no link to a section of a chapter"]
         for stem, anchor in links:
             section = chapters[stem].find(id=anchor) if stem in chapters else None
-            if section is None or not section.select(".cell_output"):
+            if section is None or not section.select(".cell, .cell_output"):
                 faults.append(f"{title}: {stem}#{anchor} is no section with an executed cell")
         answer = question.find("p")
         if answer is None or len(answer.get_text().split()) > MOST_WORDS:

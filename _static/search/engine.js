@@ -24,6 +24,7 @@ var BookSearch = (() => {
   // What a pasted traceback holds besides its message.
   const scrub = (text) =>
     text
+      .replace(/(^|\s)(?:[\w.]+\.)?\w+(?:Error|Warning|Exception): (?=\S)/g, " ")
       .replace(/File "[^"]*", line \d+(, in \S+)?/g, " ")
       .replace(/\b0x[0-9a-f]+\b/gi, " ")
       .replace(/(https?:\/\/|(?:[A-Za-z]:)?[\/\\])[\w.\-\/\\]+/g, " ");
@@ -59,6 +60,10 @@ var BookSearch = (() => {
     }
     return found;
   };
+
+  // A text as its bare words in order, to see whether one says the whole of another.
+  const plain = (text) => ` ${scrub(text).toLowerCase().match(/[\p{L}\p{N}]+/gu)?.join(" ") ?? ""} `;
+  const isQuotation = (text) => text.split(" ").length >= 4 + 2; // four words, and the blanks around
 
   // Records {page, anchor, heading, path, asked, text, code, boost} to the index that pages load.
   const build = (records) => {
@@ -114,6 +119,7 @@ var BookSearch = (() => {
       records: stored.records.map(([page, anchor, heading, path, asked, summary, boost]) => ({
         page, anchor, heading, path, summary, boost,
         phrases: [heading, ...asked.split("|")].filter(Boolean).map((phrase) => new Set(words(phrase))),
+        sayings: [heading, ...asked.split("|")].map(plain).filter(isQuotation),
       })),
     };
     return index;
@@ -174,6 +180,7 @@ var BookSearch = (() => {
   // The sections that answer a query, best first: [{record, score, words}].
   const search = (text, most = 20) => {
     const asked = [...new Set(words(text))];
+    const query = plain(text), quotes = isQuotation(query);
     const scores = new Map();
     const exact = new Set();
     let mass = 0;
@@ -197,7 +204,8 @@ var BookSearch = (() => {
     const found = [...scores].map(([id, score]) => {
       const record = index.records[id];
       const like = Math.max(...record.phrases.map((phrase) => likeness(exact, mass, phrase)));
-      return { record, score: score * record.boost * (1 + 1.5 * like * like) };
+      const quoted = record.sayings.some((saying) => query.includes(saying) || (quotes && saying.includes(query))) ? 2 : 1;
+      return { record, score: score * record.boost * quoted * (1 + 1.5 * like * like) };
     });
     found.sort((a, b) => b.score - a.score);
     const list = found.slice(0, most);

@@ -18,6 +18,11 @@ from tools.colab.inline import InlineTranslator
 NOTES = {"note": "Note", "tip": "Tip", "warning": "Warning", "important": "Important"}
 LOUD = {"warning", "important"}  # kinds that the site tells by colour and Colab by a word
 LOOKS = {"gutter", "columns", "margin", "padding", "shadow", "text-align", "class-card", "class"}
+PLAYS = {  # what readers can move on the site, and how a notebook speaks of it
+    "network": "On the site, a network learns here in your browser",
+    "kl": "On the site, you can move μ, σ and the prior here, and see the KL in nats",
+    "weight": "On the site, you can change the weight of the KL here, and see where q goes",
+}
 FORBIDDEN = {
     "myst_role": "a role",
     "colon_fence": "a directive",
@@ -59,6 +64,7 @@ class Translator(InlineTranslator):
             **dict.fromkeys(NOTES, self._note),
             "exercise": self._exercise,
             "grid": self._grid,
+            "play": self._play,
         }
 
     def translate(self, text: str, line: int) -> str:
@@ -168,6 +174,16 @@ class Translator(InlineTranslator):
         title = self.inline(directive.argument, directive.line)
         body = self._lines(directive.body, directive.body_line)
         return [f"**{number}{f' ({title})' if title else ''}**", "", *_trim(body)]
+
+    def _play(self, directive: Directive) -> list[str]:
+        """Something to move, which a notebook does not hold, becomes a link to the site's page."""
+        self.allow_options(directive, set())
+        sentence = PLAYS.get(directive.argument)
+        if sentence is None or any(line.strip() for line in directive.body):
+            advice = f"write it with one of {', '.join(PLAYS)} and nothing within"
+            raise self.refuse(directive.line, f"{{play}} {directive.argument!r}: {advice}")
+        page = f"{self.references.book.site}{self.source.page.name}.html"
+        return [f"*{sentence}: [open it]({page}#play-{directive.argument}).*"]
 
     def _grid(self, directive: Directive) -> list[str]:
         """A grid of cards becomes a list of links."""
