@@ -79,8 +79,12 @@ var look = (() => {
   /** Returns the fonts that failed to load. */
   const brokenFonts = () => [...document.fonts].filter((font) => font.status === "error").map((font) => font.family);
 
-  /** Opens or closes all folds. */
-  const fold = (open) => all("details").forEach((box) => { box.open = open; });
+  /** Opens or closes all folds, and waits until what moves then has come to rest. */
+  const fold = async (open) => {
+    all("details").forEach((box) => { box.open = open; });
+    const passing = document.getAnimations().filter((motion) => motion.effect.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(passing.map((motion) => motion.finished));
+  };
 
   /** Whether an element hides a part of what it holds; a reader may scroll a table, but not an equation or paper. */
   const hidesAPart = (element, { paper, wide }) => {
