@@ -133,3 +133,11 @@ def test_the_index_holds_the_words_under_a_heading(built):
             first = found[0]["record"]
             assert (first["page"], first["anchor"]) == ("chapters/02-two.html", "a-wider-prior")
     assert not built.path("_build/html/searchindex.js").exists()
+
+
+def test_the_sites_address_leads_to_its_first_page(built):
+    page = built.page("index")
+    assert built.read("_build/html/index.html").startswith("<!DOCTYPE html>")
+    first = page.select_one("a")["href"]
+    assert built.path(f"_build/html/{first}").exists()
+    assert f"url={first}" in page.select_one("meta[http-equiv]")["content"]
