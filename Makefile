@@ -1,7 +1,7 @@
 # Everything a reader or an author calls. Needs: git, make, and one of Python 3.13, 3.12 or 3.11 with venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve clean notebooks address colab release environment
+.PHONY: help book test serve audit clean notebooks address colab release environment
 
 # An interpreter of your own: make book PYTHON=/path/to/python3.12
 PYTHON ?=
@@ -59,6 +59,9 @@ serve: book ## build the site and open it on http://localhost:8000 (PORT=... for
 	@echo 'The book is on http://localhost:$(PORT)/ (stop with Ctrl-C)'
 	@$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
+audit: environment ## measure the built site in a browser (after make book; needs Node, npm and a Chromium)
+	@$(TOOLS) audit
+
 notebooks: environment ## write the Colab notebooks chapters/*.ipynb from the chapters
 	@$(TOOLS) notebooks
 
@@ -75,5 +78,5 @@ release: environment ## publish VERSION=1.2.0: tests, notebooks as on Colab, cha
 	@$(TOOLS) release $(VERSION)
 
 clean: ## remove everything that the commands made
-	rm -rf .venv .colab _build build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .colab _build build dist audit/node_modules *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find benchmarks chapters helpers tests tools _ext -name __pycache__ -type d -prune -exec rm -rf {} +

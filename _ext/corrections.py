@@ -41,7 +41,8 @@ def correct_exercises(body: str) -> str:
 def correct_table(table: str) -> str:
     """Take obsolete attributes from a table of pandas; an empty corner is no heading."""
     table = EMPTY_HEADING.sub(r"<td\1></td>", table.replace(' border="1"', ""))
-    return re.sub(r'(<t[rhd][^>]*?) (?:style="text-align: right;"|valign="top")', r"\1", table)
+    obsolete = r'(<t[rhd][^>]*?) (?:style="text-align: right;"|valign="top"|halign="left")'
+    return re.sub(obsolete, r"\1", table)
 
 
 def correct(

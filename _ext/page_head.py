@@ -33,15 +33,24 @@ NEEDED_BY = {
     "mystnb": 'class="cell',
     "exercise.css": "exercise",
 }
+# The font of formulas comes with the first bytes, so that no line moves later; a page that is
+# opened as a file may not ask for it so early, nor needs to.
+FONT = """<script>
+      if (location.protocol !== "file:") {{
+        const font = {{rel: "preload", as: "font", crossOrigin: "", href: "{address}"}};
+        document.head.append(Object.assign(document.createElement("link"), font));
+      }}
+    </script>"""
 VIEWPORT = re.compile(r'\s*<meta[^>]*name="viewport"[^>]*>')
 LONGEST = 200
 
 
 def set_base(app: Sphinx, config: Config) -> None:
-    """Let the canonical addresses follow from the repository's."""
-    site = read_book(pathlib.Path(app.srcdir)).site
-    config.html_baseurl = config.ogp_site_url = site
-    config.notfound_urls_prefix = urllib.parse.urlparse(site).path
+    """Let all addresses follow from the repository's; name the site on its cards."""
+    book = read_book(pathlib.Path(app.srcdir))
+    config.html_baseurl = config.ogp_site_url = book.site
+    config.ogp_site_name = book.config["title"]
+    config.notfound_urls_prefix = urllib.parse.urlparse(book.site).path
 
 
 def set_dark_code(app: Sphinx) -> None:
@@ -81,6 +90,8 @@ def complete_head(
     tags = VIEWPORT.sub("", context.get("metatags", ""))  # the theme writes its own
     text = doctree is not None and description(doctree)
     text = text or f"{context.get('title', 'A page')}: a page of {context['docstitle']}"
+    if "<math" in context.get("body", ""):
+        tags += FONT.format(address=context["pathto"]("_static/book-math.woff2", 1))
     context["metatags"] = f'{tags}\n    <meta name="description" content="{html.escape(text)}">'
 
 

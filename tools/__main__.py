@@ -19,6 +19,7 @@ COMMANDS = {  # name: its module, which has main(arguments), and what it does
     "colab-environment": ("tools.colab_environment", "make .colab as Colab is today"),
     "lock": ("tools.lock", "remake the pins from Colab's list"),
     "check": ("tools.check", "run all tests"),
+    "audit": ("tools.audit", "measure the built site in a browser"),
     "release": ("tools.release", "publish a version of the book"),
 }
 

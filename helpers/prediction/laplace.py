@@ -53,7 +53,7 @@ def laplace_last_layer(
     precision
         Of the prior N(0, 1/precision) of every weight and bias, positive.
     num_classes
-        C.
+        The number C of classes.
     trained
         Weights of the trained layer [features + 1, classes], the biases in the last row; they
         become the mean as they are. ``None``: the maximum under the prior is found by Newton's

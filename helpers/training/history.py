@@ -29,7 +29,7 @@ def history_table(
     order
         Of the batches: it tells the epoch of each step.
     num_examples
-        N.
+        The number N of training examples.
 
     Returns
     -------

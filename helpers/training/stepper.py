@@ -61,7 +61,7 @@ class Stepper:
     batches, order
         The data, and which of them each step sees.
     num_examples : int
-        N.
+        The number N of training examples.
     objective : NegativeElbo
         What is minimised.
 
