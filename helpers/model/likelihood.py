@@ -231,7 +231,8 @@ def from_function(
     """Return the likelihood of a reader's function, (targets, outputs) ↦ NLL [batch, …].
 
     As by ``fit``, targets [batch] reach it as a column beside a column of outputs, and floating
-    numbers in the type of the outputs.
+    numbers in the type of the outputs. Whole numbers reach it as they are, or, where it cannot
+    compute with them, in the type of the distribution that stands beside them.
     """
 
     def log_prob(targets: Any, outputs: Any) -> tf.Tensor:
@@ -240,10 +241,22 @@ def from_function(
             targets = expanded(targets, shape)
         if targets.dtype.is_floating and outputs.dtype.is_floating:
             targets = tf.cast(targets, outputs.dtype)
-        return -tf.convert_to_tensor(function(targets, outputs))
+        return -tf.convert_to_tensor(_called(function, targets, outputs))
 
     name = getattr(function, "__name__", type(function).__name__)
     return Likelihood("function", f"your function {name}", log_prob, distribution)
+
+
+def _called(function: Callable[[Any, Any], Any], targets: tf.Tensor, outputs: Any) -> Any:
+    """Call a reader's function; counts beside a distribution of floats as floats if need be."""
+    try:
+        return function(targets, outputs)
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError):
+        whole = targets.dtype.is_integer or targets.dtype.is_bool
+        floats = isinstance(outputs, tfd.Distribution) and outputs.dtype.is_floating
+        if not (whole and floats):
+            raise
+    return function(tf.cast(targets, outputs.dtype), outputs)
 
 
 def beside_distribution(targets: Any, distribution: Any) -> tf.Tensor:
