@@ -9,12 +9,15 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from helpers.checkup import checkup
+from helpers.checkup.measure.smoothed_labels import smoothing
 from helpers.training import train_by_elbo
 
 tfd, tfpl = tfp.distributions, tfp.layers
-ROWS, FEATURES = 7, 4
+ROWS, FEATURES, CLASSES = 7, 4, 3
 RNG = np.random.default_rng(23)
 INPUTS = RNG.normal(size=(ROWS, FEATURES)).astype(np.float32)
+LABELS = np.array([0, 2, 1, 1, 0, 2, 1])
+ONE_HOT = np.eye(CLASSES, dtype=np.float32)[LABELS]
 COUNTS = np.array([[3], [0], [1], [7], [2], [0], [4]])
 
 
@@ -24,6 +27,10 @@ def flipout(units, activation=None, count=ROWS, **options):
     posterior = tfpl.default_mean_field_normal_fn(untransformed_scale_initializer=start)
     options["kernel_divergence_fn"] = lambda q, p, _: tfd.kl_divergence(q, p) / count
     return tfpl.DenseFlipout(units, activation, kernel_posterior_fn=posterior, **options)
+
+
+def divided():
+    return {"kernel_divergence_fn": lambda q, p, _: tfd.kl_divergence(q, p) / ROWS}
 
 
 def minus_log_prob(y, rv):
@@ -67,3 +74,59 @@ def test_whole_inputs_are_still_blamed():
     network = tf_keras.Sequential([flipout(2)])
     (alarm,) = checkup(network, (10 * INPUTS).astype(int), COUNTS, num_examples=ROWS).alarms
     assert "inputs.astype('float32')" in alarm.cure
+
+
+def rescaled(outputs, slope, spread):
+    """Minus the mean log-likelihood of labels of which a share is spread over all classes."""
+    logs = scipy.special.log_softmax(outputs, axis=-1)
+    return -(slope * logs[np.arange(ROWS), LABELS] + spread * logs.mean(axis=-1)).mean()
+
+
+def test_smoothing_is_what_is_left_beside_the_labels_own():
+    states = [RNG.normal(size=(ROWS, CLASSES)) for _ in range(3)]
+    known = np.array([rescaled(outputs, 1, 0) for outputs in states])
+    even = np.array([rescaled(outputs, 0, 1) for outputs in states])
+    rest = np.array([rescaled(outputs, 0.8, 0.2) for outputs in states]) - 0.8 * known
+    assert smoothing(rest, even, 0.8) == pytest.approx(0.2)
+    assert np.isnan(smoothing(0.0 * rest, even, 0.8))
+    assert np.isnan(smoothing(rest + np.array([0.0, 0.5, 0.0]), even, 0.8))  # another penalty
+    assert np.isnan(smoothing(rest, np.ones(3), 0.8))  # a constant is no smoothing
+
+
+def smoothed_by_hand(y, outputs):
+    options = {"from_logits": True, "label_smoothing": 0.2}
+    return tf_keras.losses.categorical_crossentropy(y, outputs, **options)
+
+
+SEVERAL = np.stack([LABELS > 0, LABELS > 1], axis=1).astype(np.float32)
+SMOOTHED = {
+    "softmax": (
+        CLASSES,
+        "softmax",
+        tf_keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
+        ONE_HOT,
+        0.1,
+    ),
+    "by hand": (CLASSES, None, smoothed_by_hand, ONE_HOT, 0.2),
+    "two columns of yes or no": (
+        2,
+        "sigmoid",
+        tf_keras.losses.BinaryCrossentropy(label_smoothing=0.3),
+        SEVERAL,
+        0.3,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SMOOTHED)
+def test_smoothed_labels_are_named_and_the_kl_is_not_blamed(case):
+    units, activation, loss, targets, share = SMOOTHED[case]
+    network = tf_keras.Sequential([tfpl.DenseFlipout(units, activation, **divided())])
+    network.compile(tf_keras.optimizers.Adam(0.01), loss)
+    report = checkup(network, INPUTS, targets, num_examples=ROWS)
+    (alarm,) = report.alarms
+    assert alarm.kind == "no-likelihood"
+    assert alarm.value == pytest.approx(share, abs=1e-3)
+    assert "label_smoothing at 0" in alarm.cure
+    with pytest.raises(ValueError, match=r"smooths the labels|loss of your own"):
+        train_by_elbo(network, INPUTS, targets, num_epochs=1, batch_size=ROWS)

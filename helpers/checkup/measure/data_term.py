@@ -20,6 +20,7 @@ from .batch import Batch
 from .known_losses import KnownLoss, known_losses
 from .moved_weights import moved_weights
 from .objective import Objective, evaluate
+from .smoothed_labels import smoothing
 from .written_density import Integral, integrals, is_density
 
 Array = npt.NDArray[np.float64]
@@ -50,6 +51,8 @@ class HeadTerm:
         Whether it depends on which target belongs to which row; ``None`` if that is not known.
     shapes
         Of targets and outputs where they were paired.
+    smoothing
+        What share of each label is spread over all classes, NaN if none.
     """
 
     head: str = ""
@@ -61,6 +64,7 @@ class HeadTerm:
     noise: float = float("nan")
     paired: bool | None = None
     shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    smoothing: float = float("nan")
 
     @property
     def is_likelihood(self) -> bool:
@@ -373,7 +377,27 @@ def _identified(
             shapes=shapes,
         )
         best = (rank, term, loss)
-    return best[1:] if best else (HeadTerm(paired=paired, shapes=shapes), None)
+    if best is None:
+        return HeadTerm(paired=paired, shapes=shapes), None
+    return _with_smoothing(best[1], best[2], states, index, leaf), best[2]
+
+
+def _with_smoothing(
+    term: HeadTerm, loss: KnownLoss, states: list[list[_Point]], index: int, leaf: int | None
+) -> HeadTerm:
+    """Return a term as no likelihood of the targets if their labels are smoothed, else as it is."""
+    if loss.even is None:
+        return term
+    own = [points[0] for points in states]
+    evenly = replace(loss, mean=loss.even)
+    known, even = (
+        np.array([_mean(one, point, index, leaf) for point in own]) for one in (loss, evenly)
+    )
+    rest = np.array([point.value for point in own]) - term.slope * known
+    share = smoothing(rest, even, term.slope)
+    if np.isnan(share):
+        return term
+    return replace(term, name="smoothed labels", role="misread", smoothing=share)
 
 
 def _candidates(point: _Point, index: int, leaf: int | None) -> list[KnownLoss]:

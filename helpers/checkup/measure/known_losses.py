@@ -46,12 +46,15 @@ class KnownLoss:
         of it, in nats, summed over all that belongs to an example; of an error the mean over all.
     predictions
         (targets, outputs) ↦ how many predictions belong to an example, those of a mask aside.
+    even
+        As ``mean``, beside targets that share each class alike; ``None`` where there are none.
     """
 
     name: str
     role: Role
     mean: Mean
     predictions: Callable[[Any, Any], float]
+    even: Mean | None = None
 
 
 def known_losses(outputs: Any) -> list[KnownLoss]:
@@ -97,7 +100,26 @@ def _of_likelihood(likelihood: Likelihood, role: Role, name: str = "") -> KnownL
         kept = 1.0 if mask is None else float(tf.reduce_mean(tf.cast(mask, tf.float32)))
         return kept * predictions_per_example(likelihood, targets, outputs)
 
-    return KnownLoss(name or likelihood.description, role, mean, predictions)
+    def even(targets: Any, outputs: Any, weights: Any) -> float:
+        every = _each_class(likelihood.kind, targets, outputs)
+        return float(np.mean([mean(y, outputs, weights) for y in every]))
+
+    description = name or likelihood.description
+    shared = even if role == "likelihood" and likelihood.kind in EVEN else None
+    return KnownLoss(description, role, mean, predictions, shared)
+
+
+EVEN = ("one-hot", "yes or no", "classes")
+
+
+def _each_class(kind: str, targets: Any, outputs: Any) -> list[Any]:
+    """Return targets that are one class for all, for each of the classes."""
+    targets = tf.convert_to_tensor(targets)
+    count = 2 if kind == "yes or no" else int(outputs.shape[-1])
+    if kind == "one-hot":
+        rows = tf.one_hot(tf.range(count), count, dtype=targets.dtype)
+        return [tf.broadcast_to(row, targets.shape) for row in rows]
+    return [tf.fill(targets.shape, tf.cast(number, targets.dtype)) for number in range(count)]
 
 
 def _check_targets(likelihood: Likelihood, targets: Any, outputs: Any) -> None:
