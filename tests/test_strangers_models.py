@@ -130,3 +130,33 @@ def test_smoothed_labels_are_named_and_the_kl_is_not_blamed(case):
     assert "label_smoothing at 0" in alarm.cure
     with pytest.raises(ValueError, match=r"smooths the labels|loss of your own"):
         train_by_elbo(network, INPUTS, targets, num_epochs=1, batch_size=ROWS)
+
+
+MIXTURES = {
+    "MixtureNormal": lambda: tfpl.MixtureNormal(3, [1]),
+    "MixtureLogistic": lambda: tfpl.MixtureLogistic(3, [1]),
+}
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_the_components_of_a_mixture_are_no_codes(name):
+    head = MIXTURES[name]()
+    layer = tfpl.DenseReparameterization(head.params_size(3, [1]), **divided())
+    network = tf_keras.Sequential([layer, head])
+    network.compile(tf_keras.optimizers.Adam(0.01), minus_log_prob)
+    report = checkup(network, INPUTS, INPUTS[:, :1], num_examples=ROWS)
+    assert report.ok, str(report)
+    assert "kl-missing" not in report.kinds()
+
+
+HEADS = {"OneHotCategorical": tfpl.OneHotCategorical, "Bernoulli": tfpl.IndependentBernoulli}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_class_numbers_beside_rows_of_classes_are_not_right(name):
+    network = tf_keras.Sequential([tfpl.DenseFlipout(CLASSES, **divided()), HEADS[name](CLASSES)])
+    network.compile(tf_keras.optimizers.Adam(0.01), minus_log_prob)
+    wrong = checkup(network, INPUTS, LABELS, num_examples=ROWS)
+    assert {finding.kind for finding in wrong.alarms} == {"targets-not-paired"}, str(wrong)
+    assert "tf.one_hot(targets, 3)" in wrong.alarms[0].cure
+    assert checkup(network, INPUTS, ONE_HOT, num_examples=ROWS).ok

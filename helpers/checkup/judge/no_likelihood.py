@@ -165,7 +165,17 @@ def _unlike_columns(head: HeadTerm) -> Finding:
         verdict="wrong",
         message=text,
         sure="measured",
-        cure="Give the last layer as many outputs as there are targets for an example.",
+        cure=_as_many(targets, outputs),
+    )
+
+
+def _as_many(targets: tuple[int, ...], outputs: tuple[int, ...]) -> str:
+    text = "Give the last layer as many outputs as there are targets for an example"
+    if np.prod(targets[1:]) != 1 or not outputs:
+        return f"{text}."
+    return (
+        f"{text}; or, if the targets are class numbers, pass one-hot rows, "
+        f"tf.one_hot(targets, {outputs[-1]})."
     )
 
 

@@ -432,6 +432,9 @@ def _is_of_targets(call: LogProb, targets: Any) -> bool:
     value, targets = np.asarray(call.value), np.asarray(targets)
     if value.size != targets.size or value.dtype.kind not in "biuf":
         return False
+    shape = call.distribution.batch_shape.concatenate(call.distribution.event_shape)
+    if shape.num_elements() is not None and shape.num_elements() > targets.size:
+        return False  # a target is broadcast over several predictions
     logs = np.asarray(call.logs)
     fits = logs.ndim > 0 and logs.shape[0] == len(targets) and logs.size <= targets.size
     return fits and bool(np.allclose(value.ravel(), targets.ravel(), rtol=1e-6))

@@ -202,8 +202,10 @@ def _broadcast() -> KnownLoss:
     """Return the log_prob of targets of another shape, each beside several predictions."""
 
     def mean(targets: Any, outputs: Any, _: Any) -> float:
-        logs = outputs.log_prob(tf.cast(targets, outputs.dtype))
-        return -float(tf.reduce_mean(logs))
+        targets = tf.cast(targets, outputs.dtype)
+        if targets.shape.rank == 1 and outputs.shape.rank == 2:
+            targets = targets[:, tf.newaxis]  # as Keras hands them to a loss
+        return -float(tf.reduce_mean(outputs.log_prob(targets)))
 
     return KnownLoss("broadcast", "broadcast", mean, lambda *_: 1.0)
 
