@@ -10,10 +10,11 @@ import tf_keras
 
 from helpers.checkup import checkup
 from helpers.checkup.measure.smoothed_labels import smoothing
+from helpers.prediction.predict import predict_by_draws
 from helpers.training import train_by_elbo
 
-tfd, tfpl = tfp.distributions, tfp.layers
-ROWS, FEATURES, CLASSES = 7, 4, 3
+tfd, tfpl, layers = tfp.distributions, tfp.layers, tf_keras.layers
+ROWS, FEATURES, WIDTH, CLASSES = 7, 4, 5, 3
 RNG = np.random.default_rng(23)
 INPUTS = RNG.normal(size=(ROWS, FEATURES)).astype(np.float32)
 LABELS = np.array([0, 2, 1, 1, 0, 2, 1])
@@ -160,3 +161,62 @@ def test_class_numbers_beside_rows_of_classes_are_not_right(name):
     assert {finding.kind for finding in wrong.alarms} == {"targets-not-paired"}, str(wrong)
     assert "tf.one_hot(targets, 3)" in wrong.alarms[0].cure
     assert checkup(network, INPUTS, ONE_HOT, num_examples=ROWS).ok
+
+
+TEXTS = np.array([["good"], ["bad film"], ["good film"], ["bad"], ["so so"], ["good"], ["bad"]])
+
+
+def text_network(texts=TEXTS):
+    """A classifier of texts whose vocabulary was learned: the layer holds it beside its weights."""
+    vectorize = layers.TextVectorization(max_tokens=9, output_sequence_length=3)
+    vectorize.adapt(texts)
+    return tf_keras.Sequential(
+        [
+            tf_keras.Input((1,), dtype=tf.string),
+            vectorize,
+            layers.Embedding(9, WIDTH, mask_zero=True),
+            layers.GlobalAveragePooling1D(),
+            flipout(CLASSES, "softmax"),
+        ]
+    )
+
+
+def test_texts_with_a_learned_vocabulary_are_predicted(tmp_path):
+    network = text_network()
+    network.compile(tf_keras.optimizers.SGD(1e-9), "sparse_categorical_crossentropy")
+    options = {"num_epochs": 1, "batch_size": ROWS, "progress": False, "folder": tmp_path}
+    history = train_by_elbo(network, TEXTS, LABELS, **options)
+    found = predict_by_draws(network, TEXTS, 4)
+    expected = np.asarray(network(tf.constant(TEXTS)), float)
+    np.testing.assert_allclose(found.mean, expected, rtol=1e-4)
+    nats = -np.log(expected[np.arange(ROWS), LABELS])
+    np.testing.assert_allclose(history["negative_log_likelihood"][0], nats.mean(), rtol=1e-4)
+
+
+def test_a_training_on_texts_goes_on_with_the_same_vocabulary_only(tmp_path):
+    def train(texts, num_epochs):
+        tf_keras.utils.set_random_seed(1)
+        network = text_network(texts)
+        network.compile(tf_keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+        options = {"batch_size": 4, "progress": False, "folder": tmp_path, "resume": True}
+        return train_by_elbo(network, TEXTS, LABELS, num_epochs=num_epochs, **options)
+
+    first, both = train(TEXTS, 1), train(TEXTS, 2)
+    assert len(both) == 2 * len(first)
+    np.testing.assert_array_equal(both["loss"][: len(first)], first["loss"])
+    with pytest.raises(ValueError, match="vocabulary"):
+        train(TEXTS[:2], 3)
+
+
+@pytest.mark.parametrize("given", ["adam", tf_keras.optimizers.Adam(0.01)], ids=["name", "object"])
+def test_an_optimizer_that_scales_the_loss_is_looked_into(given):
+    tf_keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        head = tfpl.DenseReparameterization(CLASSES, dtype="float32", **divided())
+        network = tf_keras.Sequential([layers.Dense(WIDTH, "relu"), head])
+        network.compile(given, tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        report = checkup(network, INPUTS, LABELS, num_examples=ROWS)
+    finally:
+        tf_keras.mixed_precision.set_global_policy("float32")
+    assert report.ok, str(report)
+    assert not {"not-checked", "learning-rate-default"} & report.kinds()
