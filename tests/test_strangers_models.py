@@ -220,3 +220,65 @@ def test_an_optimizer_that_scales_the_loss_is_looked_into(given):
         tf_keras.mixed_precision.set_global_policy("float32")
     assert report.ok, str(report)
     assert not {"not-checked", "learning-rate-default"} & report.kinds()
+
+
+def full_posterior(kernel_size, bias_size=0, dtype=None):
+    """The posterior of keras.io's tutorial: all covariances are learned."""
+    size = kernel_size + bias_size
+    normal = tfpl.MultivariateNormalTriL
+    return tf_keras.Sequential(
+        [tfpl.VariableLayer(normal.params_size(size), dtype=dtype), normal(size)]
+    )
+
+
+def still_prior(kernel_size, bias_size=0, dtype=None):
+    """Its prior."""
+    zeros = tf.zeros(kernel_size + bias_size, dtype)
+    make = lambda _: tfd.MultivariateNormalDiag(zeros, tf.ones_like(zeros))  # noqa: E731
+    return tf_keras.Sequential([tfpl.DistributionLambda(make)])
+
+
+ENDS = {
+    "softmax": (CLASSES, "softmax", "sparse_categorical_crossentropy", LABELS),
+    "one-hot": (CLASSES, "softmax", "categorical_crossentropy", ONE_HOT),
+    "sigmoid": (1, "sigmoid", "binary_crossentropy", ONE_HOT[:, :1]),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_probabilities_that_saturate_are_known(end):
+    units, activation, loss, targets = ENDS[end]
+    options = {"kl_weight": 1 / ROWS, "kl_use_exact": True, "activation": activation}
+    network = tf_keras.Sequential(
+        [tfpl.DenseVariational(units, full_posterior, still_prior, **options)]
+    )
+    network.compile(tf_keras.optimizers.Adam(0.01), loss)
+    report = checkup(network, 9 * INPUTS, targets, num_examples=ROWS)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_small_probabilities_count_in_full_as_for_keras(end):
+    tf_keras.utils.set_random_seed(4)
+    units, activation, loss, targets = ENDS[end]
+    network = tf_keras.Sequential([flipout(units, activation)])
+    network.compile(tf_keras.optimizers.SGD(1e-9), loss)
+    inputs = 900 * INPUTS
+    options = {"num_epochs": 1, "batch_size": ROWS, "progress": False}
+    history = train_by_elbo(network, inputs, targets, **options)
+    total = network.evaluate(inputs, targets, verbose=0)
+    network(inputs)
+    nats = total - float(sum(network.losses))
+    assert nats > 17  # a mean that a bound of 16 nats for each would not let be
+    np.testing.assert_allclose(history["negative_log_likelihood"][0], nats, rtol=1e-3)
+
+
+def test_yes_or_no_beside_a_softmax_is_refused():
+    network = tf_keras.Sequential([tfpl.DenseFlipout(2, "softmax", **divided())])
+    network.compile(tf_keras.optimizers.Adam(0.01), "binary_crossentropy")
+    rows = np.eye(2, dtype=np.float32)[LABELS % 2]
+    with pytest.raises(ValueError, match="beside a softmax is no likelihood"):
+        train_by_elbo(network, INPUTS, rows, num_epochs=1, batch_size=ROWS)
+    with pytest.raises(ValueError, match="take categorical_crossentropy"):
+        predict_by_draws(network, INPUTS, 3)
+    assert not checkup(network, INPUTS, rows, num_examples=ROWS).ok
