@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from helpers.checkup import checkup
-from helpers.checkup.measure.smoothed_labels import smoothing
+from helpers.checkup.measure.known_losses import smoothing
 from helpers.prediction.predict import predict_by_draws
 from helpers.training import train_by_elbo
 

@@ -17,10 +17,9 @@ from ...model.likelihood import flatten_heads
 from ...model.recorded_distribution import LogProb, recording_log_probs
 from ...model.small_scales import SmallScale
 from .batch import Batch
-from .known_losses import KnownLoss, known_losses
+from .known_losses import KnownLoss, known_losses, smoothing
 from .moved_weights import moved_weights
 from .objective import Objective, evaluate
-from .smoothed_labels import smoothing
 from .written_density import Integral, integrals, is_density
 
 Array = npt.NDArray[np.float64]
