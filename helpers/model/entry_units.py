@@ -26,7 +26,7 @@ from .reachable import reachable
 from .recorded_draws import recorded_factor
 from .small_scales import enlarged, small_scales
 from .untouched import snapshot, untouched, use_seed
-from .weight_posteriors import Posterior, find_posteriors
+from .weight_posteriors import Posterior, find_posteriors, is_floating
 
 tfd, tfpl = tfp.distributions, tfp.layers
 Array = npt.NDArray[np.float64]
@@ -591,7 +591,7 @@ def _own_variables(layer: Any) -> list[Any]:
     """Return the floating variables of a layer that belong to no layer inside it."""
     inside = [x for x in layer._flatten_layers() if x is not layer]
     theirs = {id(v) for x in inside for v in x.variables}
-    return [v for v in layer.variables if v.dtype.is_floating and id(v) not in theirs]
+    return [v for v in layer.variables if is_floating(v) and id(v) not in theirs]
 
 
 def _has_scale(posterior: Posterior, used: set[int]) -> bool:

@@ -16,6 +16,7 @@ DRAWS = ("the draw of the kernel", "the draw of the bias")
 MAKERS = ("make_posterior_fn", "make_prior_fn")
 CALLED = ("what make_posterior_fn returned", "what make_prior_fn returned")
 KL = "the KL of DenseVariational"
+LOG_PROB = "the log_prob of a distribution"
 RETURNED = "what kernel_divergence_fn returned"
 
 
@@ -393,6 +394,11 @@ VECTORS = (
         "during training.",
     ),
 )
+WHOLE_NUMBERS = r"Tensor conversion requested dtype float\d+ for Tensor with dtype (u?int\d+|bool)"
+WHOLE_TARGETS = (
+    "The distribution computes in floating point, and got whole numbers: as targets, or as inputs "
+    "of a distribution layer."
+)
 PRECISION = (
     Cause(
         text=r"dtype float32 for Tensor with dtype b?float16",
@@ -407,7 +413,13 @@ PRECISION = (
         cure="`dtype='float32'` for the layers of TFP.",
     ),
     Cause(
-        text=r"Tensor conversion requested dtype float\d+ for Tensor with dtype (u?int\d+|bool)",
+        text=WHOLE_NUMBERS,
+        raised_in=(LOG_PROB,),
+        cause=WHOLE_TARGETS,
+        cure="`targets.astype('float32')`.",
+    ),
+    Cause(
+        text=WHOLE_NUMBERS,
         cause="The inputs are whole numbers, such as images from a file. These layers do not "
         "convert whole numbers.",
         cure="`inputs.astype('float32')`, or `tf.cast(images, tf.float32) / 255`.",
@@ -425,8 +437,7 @@ PRECISION = (
     Cause(
         text=r"must have the same dtype, got tf\.\w+ != tf\.float\d+"
         r"|Cannot convert [-\d.e]+ to EagerTensor of dtype u?int",
-        cause="The distribution computes in floating point, and got whole numbers: as targets, "
-        "or as inputs of a distribution layer.",
+        cause=WHOLE_TARGETS,
         cure="`targets.astype('float32')`.",
     ),
 )

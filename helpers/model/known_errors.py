@@ -14,6 +14,7 @@ from .error_causes import (
     FIVE,
     FUNCTIONS,
     KL,
+    LOG_PROB,
     MAKERS,
     RETURNED,
     THREE,
@@ -23,6 +24,8 @@ FOLDER = re.compile(r"(tensorflow_probability[/\\]python[/\\]layers|(tf_)?keras[
 # While Keras reads or copies a model, the same texts mean another thing: functions that came back
 # as names. What to say of those depends on the file, not on an argument.
 READING = re.compile(r"tf_keras[/\\]src[/\\](saving|models[/\\]cloning)")
+DISTRIBUTIONS = re.compile(r"tensorflow_probability[/\\]python[/\\]distributions[/\\]")
+COMPILED_LOG_PROB = re.compile(DISTRIBUTIONS.pattern + r"\w+\.py\", line \d+, in log_prob")
 # From here on Keras repeats the arguments of the call, which say nothing of the cause.
 ARGUMENTS = "Call arguments received by"
 
@@ -183,7 +186,7 @@ def explain(error: BaseException) -> Explanation | None:
         return None
     text = " ".join(str(error).split()).partition(ARGUMENTS)[0]
     place = place_of(error)
-    name = place.name if place else ""
+    name = place.name if place else LOG_PROB if _asks_for_log_prob(error, text) else ""
     for row in CAUSES:
         if re.search(row.text, text) and (not row.raised_in or name in row.raised_in):
             return Explanation(row.cause, row.cure)
@@ -195,6 +198,18 @@ def explain(error: BaseException) -> Explanation | None:
         else f"It was raised in {place.name}.",
         f"What is needed there: {place.wants}.",
     )
+
+
+def _asks_for_log_prob(error: BaseException, text: str) -> bool:
+    """Whether it was raised in the log_prob of a distribution, as a loss asks for it.
+
+    What Keras has compiled names its frames in the text alone.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    raised = any(
+        frame.name == "log_prob" and DISTRIBUTIONS.search(frame.filename) for frame in frames
+    )
+    return raised or bool(COMPILED_LOG_PROB.search(text))
 
 
 def place_of(error: BaseException) -> Place | None:

@@ -184,7 +184,10 @@ def bernoulli(*, from_logits: bool) -> Likelihood:
 
     def distribution(outputs: Any) -> Any:
         outputs = tf.convert_to_tensor(outputs)
-        if not from_logits:
+        kept = None if from_logits else _kept_logits(outputs)
+        if kept is not None:
+            outputs = kept
+        elif not from_logits:
             outputs = tf.clip_by_value(outputs, SMALLEST, 1 - SMALLEST)
             outputs = tf.math.log(outputs) - tf.math.log1p(-outputs)
         return tfd.Bernoulli(logits=outputs, dtype=outputs.dtype)
@@ -231,7 +234,8 @@ def from_function(
     """Return the likelihood of a reader's function, (targets, outputs) ↦ NLL [batch, …].
 
     As by ``fit``, targets [batch] reach it as a column beside a column of outputs, and floating
-    numbers in the type of the outputs.
+    numbers in the type of the outputs. Whole numbers reach it as they are, or, where it cannot
+    compute with them, in the type of the distribution that stands beside them.
     """
 
     def log_prob(targets: Any, outputs: Any) -> tf.Tensor:
@@ -240,10 +244,22 @@ def from_function(
             targets = expanded(targets, shape)
         if targets.dtype.is_floating and outputs.dtype.is_floating:
             targets = tf.cast(targets, outputs.dtype)
-        return -tf.convert_to_tensor(function(targets, outputs))
+        return -tf.convert_to_tensor(_called(function, targets, outputs))
 
     name = getattr(function, "__name__", type(function).__name__)
     return Likelihood("function", f"your function {name}", log_prob, distribution)
+
+
+def _called(function: Callable[[Any, Any], Any], targets: tf.Tensor, outputs: Any) -> Any:
+    """Call a reader's function; counts beside a distribution of floats as floats if need be."""
+    try:
+        return function(targets, outputs)
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError):
+        whole = targets.dtype.is_integer or targets.dtype.is_bool
+        floats = isinstance(outputs, tfd.Distribution) and outputs.dtype.is_floating
+        if not (whole and floats):
+            raise
+    return function(tf.cast(targets, outputs.dtype), outputs)
 
 
 def beside_distribution(targets: Any, distribution: Any) -> tf.Tensor:
@@ -324,6 +340,8 @@ def check_pairing(likelihood: AnyLikelihood, targets: Any, outputs: Any) -> None
 
 def _check_pairing_of_head(head: Likelihood, targets: tf.Tensor, outputs: Any) -> None:
     size = int(targets.shape[0])
+    if tf.is_tensor(outputs):
+        outputs = tf.identity(outputs)  # without the logits that Keras notes, as rows of it are
     nats = tf.convert_to_tensor(head.log_prob(targets, outputs))
     if nats.shape.rank == 0:
         raise ValueError(
@@ -418,7 +436,17 @@ def _unit(from_logits: bool) -> str:
 
 def _logits(outputs: Any, *, from_logits: bool) -> tf.Tensor:
     outputs = tf.convert_to_tensor(outputs)
-    return outputs if from_logits else tf.math.log(tf.maximum(outputs, SMALLEST))
+    kept = outputs if from_logits else _kept_logits(outputs)
+    return tf.math.log(tf.maximum(outputs, SMALLEST)) if kept is None else kept
+
+
+def _kept_logits(probabilities: tf.Tensor) -> tf.Tensor | None:
+    """Return the logits that Keras' softmax and sigmoid note on what they return, if any.
+
+    Its losses take these, so that a probability far below 1e-7 counts in full.
+    """
+    kept: tf.Tensor | None = getattr(probabilities, "_keras_logits", None)
+    return kept
 
 
 def _broadcastable(factor: tf.Tensor, nats: tf.Tensor) -> tf.Tensor:

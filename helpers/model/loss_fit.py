@@ -45,6 +45,13 @@ def check_fit(found: Likelihood, outputs: Any, said: Any, activation: str | None
     takes_logits = "logits" in found.description
     if found.kind in ("classes", "one-hot"):
         _check_classes(array, name, activation, takes_logits=takes_logits)
+    if found.kind == "yes or no" and activation == "softmax":
+        raise ValueError(
+            f"{name} beside a softmax is no likelihood: Keras takes what goes into the softmax for "
+            "logits of yes or no, column by column. Give the last layer a sigmoid, or, for one "
+            "class of several, take categorical_crossentropy (class numbers: "
+            "sparse_categorical_crossentropy)."
+        )
     if found.kind == "yes or no":
         inside = bool(np.all((array >= 0) & (array <= 1)))
         if not takes_logits and not (inside and activation != "linear"):

@@ -77,6 +77,11 @@ def snapshot(variables: Iterable[tf.Variable]) -> Undo:
     return put_back
 
 
+def variables_of(network: Any) -> list[tf.Variable]:
+    """Return a network's variables, without the tables of words that look-up layers add to them."""
+    return [variable for variable in network.variables if isinstance(variable, tf.Variable)]
+
+
 def read(variable: Any) -> Any:
     """Return the present value of a variable as an array, one that is kept on several devices too.
 

@@ -23,6 +23,7 @@ from ..draws.replay import (
 )
 from ..draws.xla_substitutes import SUBSTITUTES
 from ..model.inputs import as_tensor
+from ..model.untouched import variables_of
 from .output_leaves import LeafNetwork
 
 Array = npt.NDArray[Any]
@@ -103,7 +104,7 @@ def numbers_of_examples(network: LeafNetwork, num_examples: int, num_draws: int)
     lengths of a draw tell whether it counts examples.
     """
     lengths = {length for spec in network.specs(None) for length in spec.shape[1:]}
-    for variable in network.network.variables:
+    for variable in variables_of(network.network):
         lengths |= {*variable.shape, math.prod(variable.shape)}
     num_pieces = math.ceil(num_examples * min(num_draws, MOST_DRAWS) / MOST_TOGETHER)
     target, numbers = math.ceil(num_examples / num_pieces), []

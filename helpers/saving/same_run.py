@@ -1,5 +1,6 @@
 """What makes a training the same one, so that a checkpoint is continued by no other."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -37,12 +38,16 @@ MOST_LINES = 3  # for one part: a network that is another differs in every varia
 def training_variables(
     neural_net: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer
 ) -> list[tf.Variable]:
-    """Return the network's variables, then the optimizer's, which is built if it is not yet."""
+    """Return the network's variables, then the optimizer's, which is built if it is not yet.
+
+    The tables of layers that look up words stand among the weights, but are no variables.
+    """
     if isinstance(optimizer, tf_keras.optimizers.legacy.Optimizer):
         optimizer._create_all_weights(neural_net.trainable_variables)
     else:
         optimizer.build(neural_net.trainable_variables)
-    return [*neural_net.variables, *optimizer.variables()]
+    weights = [v for v in neural_net.variables if isinstance(v, tf.Variable)]
+    return [*weights, *optimizer.variables()]
 
 
 def describe_run(
@@ -129,10 +134,20 @@ def check_same_run(checkpoint: Checkpoint, run: dict[str, Any]) -> None:
         )
 
 
+LOOK_UPS = (
+    tf_keras.layers.StringLookup,
+    tf_keras.layers.IntegerLookup,
+    tf_keras.layers.TextVectorization,
+)
+
+
 def _layer(layer: tf_keras.layers.Layer) -> list[Any]:
-    """Return name, class, activation and priors of a layer."""
+    """Return name, class, activation, vocabulary and priors of a layer."""
     activation = getattr(layer, "activation", None)
     kind = [layer.name, type(layer).__name__, _plain(activation) if activation else "linear"]
+    if isinstance(layer, LOOK_UPS):
+        words = json.dumps(layer.get_vocabulary(), default=str)
+        kind.append(f"vocabulary {hashlib.sha256(words.encode()).hexdigest()[:12]}")
     priors = {part: getattr(layer, f"{part}_prior", None) for part in ("kernel", "bias")}
     return kind + [
         f"{part} prior {_prior(prior)}"

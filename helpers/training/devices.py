@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from ..draws.replay import Traced, describe_draw, random_operations, replay
+from ..model.untouched import variables_of
 from .negative_elbo import NegativeElbo
 from .steps import (
     Step,
@@ -144,7 +145,7 @@ def check_devices(
             "jit_compile=False."
         )
     of_parts = tf.VariableSynchronization.ON_READ  # what each replica keeps of its own
-    names = [it.name for it in neural_net.variables if it.synchronization == of_parts]
+    names = [it.name for it in variables_of(neural_net) if it.synchronization == of_parts]
     if names:
         raise ValueError(
             f"{names[0]} is a statistic that each device takes over its own part of a batch, as "

@@ -11,6 +11,7 @@ import pandas as pd
 import tf_keras
 import tqdm.auto
 
+from ..model.untouched import variables_of
 from ..saving.autosave import Saving
 from ..saving.same_run import describe_run, training_variables
 from .callbacks import Callbacks
@@ -130,7 +131,7 @@ class Session:
 
     def _save(self, rows: Array) -> None:
         """Save, if there is a folder, when all workers have the same weights."""
-        self.workers.check_same_values(self.stepper.neural_net.variables)
+        self.workers.check_same_values(variables_of(self.stepper.neural_net))
         with self.workers.together():
             self.saving.save(rows, self._place)
 

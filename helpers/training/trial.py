@@ -15,7 +15,7 @@ import tf_keras
 from ..draws.noise import Draw, draw_one
 from ..draws.replay import replay, trace
 from ..model.inputs import Examples
-from ..model.untouched import snapshot
+from ..model.untouched import snapshot, variables_of
 from .negative_elbo import NegativeElbo
 
 SEED = 7_340_033  # of the noise; any number that stays
@@ -48,7 +48,7 @@ class Trial:
             return None
         if self._compiled is None:
             self._compiled = self._compile()
-        put_back = snapshot(self.neural_net.variables)
+        put_back = snapshot(variables_of(self.neural_net))
         try:
             found = self._compiled(*self.few.leaves()).numpy()
         finally:

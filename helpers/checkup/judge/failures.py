@@ -5,10 +5,14 @@ import re
 from ...model.known_errors import explain
 from ..report import Finding
 
+# How TensorFlow tells, inside of a message, where in a compiled function it was raised.
+COMPILED_FRAME = re.compile(r'^ *File ".*", line \d+, in .*\n.*\n', re.MULTILINE)
+
 
 def cannot_run(error: Exception) -> Finding:
     """Return the alarm for a network, or a loss, that raises."""
-    text = re.sub(r"0x[0-9a-fA-F]{6,}", "0x…", str(error))
+    text = COMPILED_FRAME.sub("", str(error)).replace("in user code:", "")
+    text = re.sub(r"0x[0-9a-fA-F]{6,}", "0x…", text)
     text = re.sub(r"numpy= ?.*", "…", " ".join(text.split()))
     short = text if len(text) < 400 else f"{text[:400]} …"
     message = f"It does not run: {type(error).__name__}: {short}"

@@ -102,6 +102,8 @@ def _judge(case: Case, head: HeadTerm, name: str) -> Finding:
         return _squared()
     if (name and name not in LIKELIHOODS) or (head.name == "absolute error"):
         return _absolute(name or "the absolute error", case)
+    if np.isfinite(head.smoothing):
+        return _smoothed(head)
     if head.role == "misread":
         return MISREAD[head.name](case)
     if head.slope < 0:
@@ -163,7 +165,17 @@ def _unlike_columns(head: HeadTerm) -> Finding:
         verdict="wrong",
         message=text,
         sure="measured",
-        cure="Give the last layer as many outputs as there are targets for an example.",
+        cure=_as_many(targets, outputs),
+    )
+
+
+def _as_many(targets: tuple[int, ...], outputs: tuple[int, ...]) -> str:
+    text = "Give the last layer as many outputs as there are targets for an example"
+    if np.prod(targets[1:]) != 1 or not outputs:
+        return f"{text}."
+    return (
+        f"{text}; or, if the targets are class numbers, pass one-hot rows, "
+        f"tf.one_hot(targets, {outputs[-1]})."
     )
 
 
@@ -226,6 +238,24 @@ def _unknown(case: Case) -> Finding:
         f"for numbers {SUMMED}; for classes or pixels the cross-entropy."
     )
     return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
+
+
+def _smoothed(head: HeadTerm) -> Finding:
+    share = round(head.smoothing, 4)
+    text = (
+        f"The labels are smoothed (label_smoothing={share:g}): the data term is the log-likelihood "
+        "of labels that are spread over all classes, not of your targets. With the KL beside it "
+        "the network counts noise in the labels that the data do not have."
+    )
+    return Finding(
+        kind="no-likelihood",
+        verdict="wrong",
+        message=text,
+        value=share,
+        expected=0.0,
+        sure="measured",
+        cure="Leave label_smoothing at 0; the KL is the regulariser.",
+    )
 
 
 def _softmax_twice(case: Case) -> Finding:

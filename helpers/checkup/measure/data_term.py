@@ -17,7 +17,7 @@ from ...model.likelihood import flatten_heads
 from ...model.recorded_distribution import LogProb, recording_log_probs
 from ...model.small_scales import SmallScale
 from .batch import Batch
-from .known_losses import KnownLoss, known_losses
+from .known_losses import KnownLoss, known_losses, smoothing
 from .moved_weights import moved_weights
 from .objective import Objective, evaluate
 from .written_density import Integral, integrals, is_density
@@ -50,6 +50,8 @@ class HeadTerm:
         Whether it depends on which target belongs to which row; ``None`` if that is not known.
     shapes
         Of targets and outputs where they were paired.
+    smoothing
+        What share of each label is spread over all classes, NaN if none.
     """
 
     head: str = ""
@@ -61,6 +63,7 @@ class HeadTerm:
     noise: float = float("nan")
     paired: bool | None = None
     shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    smoothing: float = float("nan")
 
     @property
     def is_likelihood(self) -> bool:
@@ -373,7 +376,27 @@ def _identified(
             shapes=shapes,
         )
         best = (rank, term, loss)
-    return best[1:] if best else (HeadTerm(paired=paired, shapes=shapes), None)
+    if best is None:
+        return HeadTerm(paired=paired, shapes=shapes), None
+    return _with_smoothing(best[1], best[2], states, index, leaf), best[2]
+
+
+def _with_smoothing(
+    term: HeadTerm, loss: KnownLoss, states: list[list[_Point]], index: int, leaf: int | None
+) -> HeadTerm:
+    """Return a term as no likelihood of the targets if their labels are smoothed, else as it is."""
+    if loss.even is None:
+        return term
+    own = [points[0] for points in states]
+    evenly = replace(loss, mean=loss.even)
+    known, even = (
+        np.array([_mean(one, point, index, leaf) for point in own]) for one in (loss, evenly)
+    )
+    rest = np.array([point.value for point in own]) - term.slope * known
+    share = smoothing(rest, even, term.slope)
+    if np.isnan(share):
+        return term
+    return replace(term, name="smoothed labels", role="misread", smoothing=share)
 
 
 def _candidates(point: _Point, index: int, leaf: int | None) -> list[KnownLoss]:
@@ -408,6 +431,9 @@ def _is_of_targets(call: LogProb, targets: Any) -> bool:
     value, targets = np.asarray(call.value), np.asarray(targets)
     if value.size != targets.size or value.dtype.kind not in "biuf":
         return False
+    shape = call.distribution.batch_shape.concatenate(call.distribution.event_shape)
+    if shape.num_elements() is not None and shape.num_elements() > targets.size:
+        return False  # a target is broadcast over several predictions
     logs = np.asarray(call.logs)
     fits = logs.ndim > 0 and logs.shape[0] == len(targets) and logs.size <= targets.size
     return fits and bool(np.allclose(value.ravel(), targets.ravel(), rtol=1e-6))

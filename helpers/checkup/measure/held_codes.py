@@ -181,7 +181,7 @@ def _noting_draws(drawn: list[_Drawn], *, constant: bool) -> Iterator[None]:
     def noting(sample: Any) -> Any:
         def _call_sample_n(self: Any, *arguments: Any, **options: Any) -> Any:
             if depth[0] == 0:
-                drawn.append(_Drawn(calling[-1] if calling else None, self))
+                drawn.append(_Drawn(_owner(calling), self))
             depth[0] += 1
             try:
                 draws = sample(self, *arguments, **options)
@@ -209,6 +209,15 @@ def _noting_draws(drawn: list[_Drawn], *, constant: bool) -> Iterator[None]:
         owner = base_layer.Layer
         stack.enter_context(mock.patch.object(owner, "__call__", calls(owner.__call__)))
         yield
+
+
+def _owner(calling: list[Any]) -> Any:
+    """Return whose draw it is: the innermost layer, or that of which it makes a component.
+
+    The layers of mixtures call a layer of their own for the distributions that they mix.
+    """
+    mixing = [layer for layer in calling if isinstance(layer, tfp.layers.DistributionLambda)]
+    return next(iter([*mixing, *calling[-1:]]), None)
 
 
 def _family(cls: Any) -> set[Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -25,9 +26,12 @@ from ...model.loss_fit import check_fit
 
 tfd = tfp.distributions
 
+Array = npt.NDArray[np.float64]
 Role = Literal["likelihood", "misread", "error", "broadcast"]
 Mean = Callable[[Any, Any, Any], float]
 TINY = 1e-7  # where Keras cuts probabilities off
+FIT_OF_SMOOTHING = 2e-3  # of what is left; the rounding of a cross-entropy is below it
+LEAST_SMOOTHING = 1e-3  # of the data term; less is no smoothing
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,15 @@ class KnownLoss:
         of it, in nats, summed over all that belongs to an example; of an error the mean over all.
     predictions
         (targets, outputs) ↦ how many predictions belong to an example, those of a mask aside.
+    even
+        As ``mean``, beside targets that share each class alike; ``None`` where there are none.
     """
 
     name: str
     role: Role
     mean: Mean
     predictions: Callable[[Any, Any], float]
+    even: Mean | None = None
 
 
 def known_losses(outputs: Any) -> list[KnownLoss]:
@@ -97,7 +104,26 @@ def _of_likelihood(likelihood: Likelihood, role: Role, name: str = "") -> KnownL
         kept = 1.0 if mask is None else float(tf.reduce_mean(tf.cast(mask, tf.float32)))
         return kept * predictions_per_example(likelihood, targets, outputs)
 
-    return KnownLoss(name or likelihood.description, role, mean, predictions)
+    def even(targets: Any, outputs: Any, weights: Any) -> float:
+        every = _each_class(likelihood.kind, targets, outputs)
+        return float(np.mean([mean(y, outputs, weights) for y in every]))
+
+    description = name or likelihood.description
+    shared = even if role == "likelihood" and likelihood.kind in EVEN else None
+    return KnownLoss(description, role, mean, predictions, shared)
+
+
+EVEN = ("one-hot", "yes or no", "classes")
+
+
+def _each_class(kind: str, targets: Any, outputs: Any) -> list[Any]:
+    """Return targets that are one class for all, for each of the classes."""
+    targets = tf.convert_to_tensor(targets)
+    count = 2 if kind == "yes or no" else int(outputs.shape[-1])
+    if kind == "one-hot":
+        rows = tf.one_hot(tf.range(count), count, dtype=targets.dtype)
+        return [tf.broadcast_to(row, targets.shape) for row in rows]
+    return [tf.fill(targets.shape, tf.cast(number, targets.dtype)) for number in range(count)]
 
 
 def _check_targets(likelihood: Likelihood, targets: Any, outputs: Any) -> None:
@@ -180,8 +206,10 @@ def _broadcast() -> KnownLoss:
     """Return the log_prob of targets of another shape, each beside several predictions."""
 
     def mean(targets: Any, outputs: Any, _: Any) -> float:
-        logs = outputs.log_prob(tf.cast(targets, outputs.dtype))
-        return -float(tf.reduce_mean(logs))
+        targets = tf.cast(targets, outputs.dtype)
+        if targets.shape.rank == 1 and outputs.shape.rank == 2:
+            targets = targets[:, tf.newaxis]  # as Keras hands them to a loss
+        return -float(tf.reduce_mean(outputs.log_prob(targets)))
 
     return KnownLoss("broadcast", "broadcast", mean, lambda *_: 1.0)
 
@@ -211,3 +239,31 @@ def _power(exponent: int, name: str) -> KnownLoss:
         return float(int(tf.size(outputs)) / outputs.shape[0])
 
     return KnownLoss(name, "error", mean, predictions)
+
+
+def smoothing(rest: Array, even: Array, slope: float) -> float:
+    """Return the share of each label that is spread over all classes, NaN if none is.
+
+    Cross-entropy is linear in the labels: beside those of which a share s is spread, it is
+    (1 - s) times that of the labels, plus s times that of labels that share each class alike.
+
+    Parameters
+    ----------
+    rest
+        What is left of the data term, beside ``slope`` times the cross-entropy of the labels, at
+        several states of the weights.
+    even
+        The cross-entropy of labels that share each class alike, at the same states.
+    slope
+        The factor of the labels' own.
+    """
+    if not (np.all(np.isfinite(rest)) and np.all(np.isfinite(even)) and slope > 0):
+        return float("nan")
+    factor = float(rest @ even / (even @ even)) if np.any(even) else 0.0
+    differs = np.ptp(even) > FIT_OF_SMOOTHING * np.max(np.abs(even))
+    fits = np.max(np.abs(rest - factor * even)) < FIT_OF_SMOOTHING * np.max(np.abs(rest))
+    return (
+        factor / (factor + slope)
+        if differs and fits and factor > LEAST_SMOOTHING * slope
+        else np.nan
+    )

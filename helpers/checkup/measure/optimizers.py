@@ -26,7 +26,7 @@ def optimizers_at_default(case: Case) -> list[tuple[str, float]]:
             continue
         if _compiled_by_name(case.network, optimizer):
             continue
-        rate = optimizer._learning_rate
+        rate = getattr(optimizer, "_learning_rate", None)  # what scales the loss only wraps one
         rate = float(read(rate)) if isinstance(rate, tf.Variable) else None
         if rate is not None and abs(rate - _default(type(optimizer))) < 1e-9:
             found.append((type(optimizer).__name__, rate))
@@ -36,7 +36,8 @@ def optimizers_at_default(case: Case) -> list[tuple[str, float]]:
 def _compiled_by_name(network: Any, optimizer: Any) -> bool:
     """Whether ``compile`` got a string such as "adam", in which nobody can write ``lr=``."""
     given = getattr(getattr(network, "_compile_config", None), "config", {})
-    return network.optimizer is optimizer and isinstance(given.get("optimizer"), str)
+    compiled = getattr(network.optimizer, "inner_optimizer", network.optimizer)
+    return compiled is optimizer and isinstance(given.get("optimizer"), str)
 
 
 def _default(cls: Any) -> float:
