@@ -108,6 +108,7 @@ var look = (() => {
 
   /** Returns the folds whose content is not seen. */
   const folded = () => all("details:not([open])")
+    .filter((box) => box.checkVisibility())
     .filter((box) => [...box.children].some((child) => child.localName !== "summary" && !child.checkVisibility()))
     .map(name);
 
@@ -134,8 +135,11 @@ var look = (() => {
   let walk = null;
 
   /** Watches which elements the focus reaches; returns how many there are. */
+  /** Whether the tabulator passes by an element that the arrow keys lead to: all buttons of a group but the chosen one. */
+  const isByArrows = (element) => element.type === "radio" && !element.checked;
+
   const startWalk = () => {
-    const expected = all(FOCUSABLE).filter((element) => element.tabIndex >= 0 && !element.disabled && element.checkVisibility(SHOWN));
+    const expected = all(FOCUSABLE).filter((element) => !isByArrows(element) && element.tabIndex >= 0 && !element.disabled && element.checkVisibility(SHOWN));
     const before = new Map(expected.map((element) => [element, looks(element)]));
     walk = { expected, reached: new Set(), unseen: new Set() };
     document.addEventListener("focusin", ({ target }) => {

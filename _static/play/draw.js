@@ -142,8 +142,8 @@ BookPlay.draw = (() => {
   /** Marked stops, one of which is chosen: [[value, words, what it means], …]. */
   function radios(name, title, stops, chosen) {
     const items = stops.map(([value, words, meaning], i) =>
-      `<label for="${name}-${i}"><input type="radio" name="${name}" id="${name}-${i}" value="${value}" ` +
-      `autocomplete="off"${value === chosen ? " checked" : ""}/><span><b>${words}</b> ${meaning}</span></label>`);
+      `<label for="${name}-${i}"><input type="radio" name="${name}" id="${name}-${i}" value="${value}"` +
+      `${value === chosen ? " checked" : ""}/><span><b>${words}</b> ${meaning}</span></label>`);
     return `<fieldset class="play-stops"><legend>${title}</legend>${items.join("")}</fieldset>`;
   }
 

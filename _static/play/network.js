@@ -128,7 +128,7 @@ BookPlay.network = (() => {
     const sliders = SLIDERS.map(([name, label, stops, digits]) =>
       draw.slider(`play-${name}`, label, stops, engine.DEFAULTS[name], digits));
     const switches = SWITCHES.map(([name, label]) =>
-      `<label for="play-${name}"><input type="checkbox" id="play-${name}" autocomplete="off"/>` +
+      `<label for="play-${name}"><input type="checkbox" id="play-${name}"/>` +
       `<span>${label}</span></label>`);
     return `<div class="play-controls"><p class="play-buttons">` +
       `<button type="button" class="play-run">Watch it learn</button>` +
