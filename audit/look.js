@@ -134,10 +134,10 @@ var look = (() => {
 
   let walk = null;
 
-  /** Watches which elements the focus reaches; returns how many there are. */
   /** Whether the tabulator passes by an element that the arrow keys lead to: all buttons of a group but the chosen one. */
   const isByArrows = (element) => element.type === "radio" && !element.checked;
 
+  /** Watches which elements the focus reaches; returns how many there are. */
   const startWalk = () => {
     const expected = all(FOCUSABLE).filter((element) => !isByArrows(element) && element.tabIndex >= 0 && !element.disabled && element.checkVisibility(SHOWN));
     const before = new Map(expected.map((element) => [element, looks(element)]));
