@@ -153,7 +153,7 @@ def test_the_slowest_come_first():
 def numbers_on_the_site(book, name):
     """Equation tags, figure captions and references of a page, as Sphinx numbers them."""
     page = book.page(f"chapters/{name}").select_one("article")
-    tags = [tag.get_text().strip("()#") for tag in page.select("div.math .eqno")]
+    tags = [tag.get_text().strip("()#¶") for tag in page.select("div.math .eqno")]
     figures = [tag.get_text().strip() for tag in page.select("figure .caption-number")]
     exercises = [
         re.search(r"Exercise [\d.]+", tag.get_text())[0].rstrip(".")
