@@ -134,7 +134,7 @@ class DrawnOutputs:
     parts
         Of consecutive examples.
     num_draws
-        The number S. Where the network has no noise, the parts hold one draw, and it stands for all.
+        Their number S. Without noise in the network the parts hold one draw, which stands for all.
     """
 
     def __init__(self, parts: Sequence[Part], num_draws: int) -> None:
