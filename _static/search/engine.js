@@ -212,5 +212,5 @@ var BookSearch = (() => {
     return list.length ? list : index.records.filter((r) => r.boost > 1).slice(0, 5).map((record) => ({ record, score: 0 }));
   };
 
-  return { words, build, load, search, ready: () => index !== null };
+  return { words, build, load, search };
 })();

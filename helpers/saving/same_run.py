@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from ..draws.noise import NOISE_VERSION
+from ..model.untouched import variables_of
 from .checkpoint import Checkpoint
 
 ANEW = "start anew in another folder"
@@ -46,8 +47,7 @@ def training_variables(
         optimizer._create_all_weights(neural_net.trainable_variables)
     else:
         optimizer.build(neural_net.trainable_variables)
-    weights = [v for v in neural_net.variables if isinstance(v, tf.Variable)]
-    return [*weights, *optimizer.variables()]
+    return [*variables_of(neural_net), *optimizer.variables()]
 
 
 def describe_run(
