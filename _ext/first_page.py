@@ -1,6 +1,7 @@
-"""Sphinx extension: the site's own address leads to the book's first page.
+"""Sphinx extension: the site's own address leads to the first page, a page's earlier ones to it.
 
-The page that leads on is whole: it has a title, a language, and a link for whom it does not lead.
+A page that leads on is whole: it has a title, a language, and a link for whom it does not lead.
+Earlier addresses stand in the sources (`% once: old-name.html`, _ext/section_notes.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <link rel="canonical" href="{site}{first}">
 <title>{title}</title>
+<script>location.replace("{first}" + location.hash)</script>
 </head>
 <body><p><a href="{first}">{title}</a></p></body>
 </html>
@@ -38,6 +40,12 @@ def write(app: Sphinx, error: Exception | None) -> None:
     index = pathlib.Path(app.outdir) / "index.html"
     if first != index.name:
         index.write_text(PAGE.format(first=first, site=book.site, title=title), encoding="utf-8")
+    for name, earlier in getattr(app.env, "earlier_pages", {}).items():
+        page = pathlib.PurePosixPath(f"{name}.html")
+        site = f"{book.site}{page.parent}/"
+        for old in earlier:
+            text = PAGE.format(first=page.name, site=site, title=title)
+            (pathlib.Path(app.outdir) / page.parent / old).write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

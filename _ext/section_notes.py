@@ -1,7 +1,8 @@
 """Sphinx extension: the lines under a heading that name what readers type, and earlier anchors.
 
 `% asked as: words, words` gives the section words for the search (_ext/search_index.py);
-`% once: old-anchor` gives it an anchor that links from elsewhere may still use.
+`% once: old-anchor` gives it an anchor that links from elsewhere may still use, and under the title
+`% once: old-name.html` the page an earlier address.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from tools.book.syntax import SECTION_NOTE
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+PAGE = ".html"
+
 
 def read_notes(comment: nodes.comment) -> tuple[list[str], list[str]]:
     """Return the words and the earlier anchors that a comment holds."""
@@ -29,19 +32,24 @@ def read_notes(comment: nodes.comment) -> tuple[list[str], list[str]]:
     return asked, once
 
 
-def place_notes(_app: Sphinx, doctree: nodes.document) -> None:
+def place_notes(app: Sphinx, doctree: nodes.document) -> None:
     """Keep each section's words with it, and give it its earlier anchors."""
+    pages: dict[str, list[str]] = getattr(app.env, "earlier_pages", {})
+    earlier: list[str] = []
     taken = {name for node in doctree.findall(nodes.Element) for name in node.get("ids", [])}
     for comment in list(doctree.findall(nodes.comment)):
         section = comment.parent
         asked, once = read_notes(comment)
         if not isinstance(section, nodes.section) or not (asked or once):
             continue
-        new = [anchor for anchor in once if anchor not in taken]  # or it is a heading of today
+        earlier += [name for name in once if name.endswith(PAGE)]
+        anchors = [name for name in once if not name.endswith(PAGE)]
+        new = [anchor for anchor in anchors if anchor not in taken]  # or it is a heading of today
         taken.update(new)
         section["asked"] = [*section.get("asked", []), *asked]
         section["once"] = [*section.get("once", []), *new]
         section.remove(comment)
+    app.env.earlier_pages = {**pages, app.env.docname: earlier}  # type: ignore[attr-defined]
 
 
 def visit_section(translator: HTML5Translator, node: nodes.section) -> None:
@@ -61,4 +69,4 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.add_node(nodes.section, override=True, html=(visit_section, depart_section))
     app.connect("doctree-read", place_notes, priority=50)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -20,6 +20,7 @@ def test_the_page_that_leads_on_is_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(first_page, "read_book", lambda srcdir: book)
     app = types.SimpleNamespace(
         builder=types.SimpleNamespace(format="html"),
+        env=types.SimpleNamespace(),
         config=types.SimpleNamespace(root_doc=ROOT_DOC),
         srcdir=tmp_path,
         outdir=tmp_path,
@@ -40,6 +41,7 @@ def test_a_first_page_of_that_name_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(first_page, "read_book", lambda srcdir: book)
     app = types.SimpleNamespace(
         builder=types.SimpleNamespace(format="html"),
+        env=types.SimpleNamespace(),
         config=types.SimpleNamespace(root_doc="index"),
         srcdir=tmp_path,
         outdir=tmp_path,

@@ -28,6 +28,7 @@ def built(tmp_path_factory):
     book = TinyBook(tmp_path_factory.mktemp("site") / "book")
     book.write("chapters/02-two.md", book.read("chapters/02-two.md") + NOTES)
     book.write("chapters/02-two.md", book.read("chapters/02-two.md") + "\n## Pictures\n\nNone.\n")
+    book.edit("chapters/02-two.md", "\n# Two\n", "\n# Two\n% once: 07-second.html\n")
     assert book.build() == 0
     return book
 
@@ -141,3 +142,11 @@ def test_the_sites_address_leads_to_its_first_page(built):
     first = page.select_one("a")["href"]
     assert built.path(f"_build/html/{first}").exists()
     assert f"url={first}" in page.select_one("meta[http-equiv]")["content"]
+
+
+def test_the_earlier_address_of_a_page_leads_to_it_and_keeps_the_anchor(built):
+    page = built.page("chapters/07-second")
+    assert page.select_one("a")["href"] == "02-two.html"
+    assert page.select_one("meta[http-equiv]")["content"] == "0; url=02-two.html"
+    assert page.select_one("link[rel=canonical]")["href"].endswith("/chapters/02-two.html")
+    assert 'location.replace("02-two.html" + location.hash)' in page.select_one("script").string
