@@ -3,6 +3,8 @@
 Introduced in chapters/11-prior-strength.md, "Which weights are needed: pruning".
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -83,6 +85,33 @@ def prune(neural_net: tf_keras.layers.Layer, scores: npt.ArrayLike, share: float
         mask = part.reshape(gaussian.loc.shape)
         gaussian.loc.assign(tf.where(mask, gaussian.loc, 0.0))
         untransformed_scale.assign(tf.where(mask, untransformed_scale, NO_NOISE))
+
+
+@contextlib.contextmanager
+def without_noise(neural_net: tf_keras.layers.Layer) -> Iterator[None]:
+    """Set every σ to nearly 0 inside ``with``, so that the network computes with its means.
+
+    Parameters
+    ----------
+    neural_net
+        A ``tf_keras`` model of TFP layers with their default kind of Gaussian posterior; others are
+        refused.
+
+    Raises
+    ------
+    ValueError
+        If a posterior is of another kind.
+    """
+    gaussians = [_gaussian(posterior) for posterior in random_posteriors(neural_net)]
+    scales = [gaussian.scale.pretransformed_input for gaussian in gaussians]
+    kept = [scale.numpy() for scale in scales]
+    try:
+        for scale in scales:
+            scale.assign(tf.fill(scale.shape, tf.cast(NO_NOISE, scale.dtype)))
+        yield
+    finally:
+        for scale, values in zip(scales, kept, strict=True):
+            scale.assign(values)
 
 
 def _gaussian(posterior: Posterior) -> Any:
