@@ -1,8 +1,8 @@
 """Repeat published trainings: ``python -m benchmarks.published NAME``, hours if need be.
 
 NAME is a training of ``helpers/published/catalogue.py``; ``--list`` names them. Each seed is saved
-every minute below ``--folder`` and measured at chosen epochs; the result file is written after each of
-these. Called again, with the same words, the command goes on where it was, draw for draw.
+every minute below ``--folder`` and measured at chosen epochs; the result file is written after each
+of these. Called again, with the same words, the command goes on where it was, draw for draw.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """MNIST and Fashion-MNIST: 60,000 images to train on and 10,000 to test on, 28×28 pixels.
 
-Nothing here is bundled: Keras downloads the images once (11 MB or 31 MB) and keeps them. The chapters
-run without them.
+Nothing here is bundled: Keras downloads the images once (11 MB or 31 MB) and keeps them. The
+chapters run without them.
 
 Introduced in chapters/20-published-numbers.md, "Trainings, repeated".
 """
@@ -38,8 +38,8 @@ def load_images(
     pixels
         What 0 and 255 become.
     path
-        A file in NumPy's format with x_train, y_train, x_test and y_test, for work without a network
-        connection; ``None`` lets Keras download the data.
+        A file in NumPy's format with x_train, y_train, x_test and y_test, for work without a
+        network connection; ``None`` lets Keras download the data.
 
     Raises
     ------
@@ -48,10 +48,8 @@ def load_images(
     OSError
         If it cannot be downloaded or read.
 
-    References
-    ----------
-    LeCun et al. (1998), *Gradient-based learning applied to document recognition*; Xiao et al. (2017),
-    *Fashion-MNIST*.
+    References ---------- LeCun et al. (1998), *Gradient-based learning applied to document
+    recognition*; Xiao et al. (2017), *Fashion-MNIST*.
     """
     if name not in DATASETS:
         raise ValueError(f"data is {name!r}: write one of {', '.join(map(repr, DATASETS))}.")

@@ -7,25 +7,17 @@ import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import scipy.stats
+
+from ..prediction.seed_intervals import t_interval
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results" / "uncertainty.json"
 FORMAT = 1
 TASKS = ("all", "without two")
 _CURE = "write it anew with `python -m benchmarks.uncertainty --out FILE`."
-
-
-class Interval(NamedTuple):
-    """A mean over seeds and the ends of its interval by Student's t."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -99,34 +91,6 @@ def values_by_seed(results: UncertaintyResults, measure: str) -> pd.DataFrame:
     rows = results.measurements[results.measurements["task"] == task]
     table = rows.pivot(index="seed", columns="method", values=measure).astype(float)
     return table.reindex(columns=list(results.methods)).dropna(axis="columns")
-
-
-def t_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
-    """Return the mean of a few values and the ends of its interval by Student's t.
-
-    Parameters
-    ----------
-    values
-        [seeds], at least two; any unit.
-    level
-        Between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two values.
-
-    References
-    ----------
-    Student (1908), *The Probable Error of a Mean*.
-    """
-    values = np.asarray(values, np.float64)
-    if values.ndim != 1 or len(values) < 2:
-        raise ValueError("An interval over seeds needs the values of two seeds or more [seeds].")
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    reach = float(scipy.stats.t.ppf((1 + level) / 2, len(values) - 1) * error)
-    mean = float(values.mean())
-    return Interval(mean, mean - reach, mean + reach)
 
 
 def interval_table(results: UncertaintyResults, measure: str) -> pd.DataFrame:

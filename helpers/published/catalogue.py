@@ -99,7 +99,7 @@ def _of_width(width: int, prior: str) -> Repeated:
         ],
     }[width, prior]
     title = f"2 × {width}, {'scale mixture' if is_mixture else 'Gaussian'} prior"
-    epochs = (*SHORT, 40) if width == 400 else SHORT[:-1]
+    epochs = (*SHORT, 40) if width == 400 else SHORT
     return Repeated(title, recipe, epochs, tuple(_error(*row) for row in rows))
 
 

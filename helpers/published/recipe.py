@@ -60,8 +60,9 @@ class Recipe:
         Widths of the hidden dense layers, and the places (from 0) of those whose output is thrown
         away, while their KL is charged: a slip that a published program makes.
     prior
-        Of each weight: (share, standard deviation) of each Gaussian around 0. One pair is a Gaussian
-        prior, whose KL is computed; several are a scale mixture, whose KL is estimated by a draw.
+        Of each weight: (share, standard deviation) of each Gaussian around 0. One pair is a
+        Gaussian prior, whose KL is computed; several are a scale mixture, whose KL is estimated by
+        a draw.
     means, untransformed_scales
         Where μ and ρ start, σ = softplus(ρ).
     bayesian_biases
@@ -109,7 +110,8 @@ class Recipe:
             )
         if self.body == "lenet" and ESTIMATORS[self.estimator][1] is None:
             raise ValueError(
-                "TFP has no convolution with local reparameterization: estimator='flipout' for LeNet-5."
+                "TFP has no convolution with local reparameterization: write estimator='flipout' "
+                "for LeNet-5."
             )
 
     def as_record(self) -> dict[str, Any]:
@@ -204,7 +206,7 @@ def _prior_fn(prior: Prior) -> Callable[..., Any]:
 
 
 def _divergence(prior: Prior) -> Callable[..., Any]:
-    """Return the KL in nats: the formula for a Gaussian prior, one draw of all weights otherwise."""
+    """Return the KL in nats: by its formula for a Gaussian prior, otherwise by one draw."""
     if len(prior) == 1:
         return lambda q, p, _: tfd.kl_divergence(q, p)
 

@@ -5,7 +5,6 @@ Introduced in chapters/20-published-numbers.md, "The KL before the first step".
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +99,8 @@ def kl_at_start(
     """
     if num_weights < 1 or prior_stddev <= 0:
         raise ValueError(
-            f"num_weights is {num_weights} and prior_stddev is {prior_stddev}: both must be above 0."
+            f"num_weights is {num_weights} and prior_stddev is {prior_stddev}: give numbers above "
+            "0."
         )
 
     def of_mean(mean: Array) -> Array:
@@ -110,20 +110,24 @@ def kl_at_start(
         ratio = np.logaddexp(0.0, untransformed) / prior_stddev
         return 0.5 * (ratio**2 - 1.0) - np.log(ratio)
 
-    parts = ((means, of_mean), (untransformed_scales, of_scale))
-    expected = [spread.expectation(part) for spread, part in parts]
-    squares = [spread.expectation(lambda x, f=part: f(x) ** 2) for spread, part in parts]
-    variance = sum(s - e**2 for s, e in zip(squares, expected, strict=True))
-    return num_weights * sum(expected), float(np.sqrt(num_weights * max(variance, 0.0)))
+    parts = (_moments(means, of_mean), _moments(untransformed_scales, of_scale))
+    expected, variance = (num_weights * sum(moment) for moment in zip(*parts, strict=True))
+    return expected, float(np.sqrt(variance))
+
+
+def _moments(spread: Spread, function: Callable[[Array], Array]) -> tuple[float, float]:
+    """Return mean and variance of a function of a number that is spread so."""
+    mean = spread.expectation(function)
+    return mean, spread.expectation(lambda numbers: (function(numbers) - mean) ** 2)
 
 
 def drawn_kl_stddev(mean: npt.ArrayLike, stddev: npt.ArrayLike, prior_stddev: float = 1.0) -> float:
     """Return the standard deviation of log q(w) − log p(w) for one draw of all the weights.
 
-    It is what a layer that estimates its KL from one draw scatters around the KL by (TFP's layers do
-    so where there is no closed form; ``DenseVariational`` by default). Each weight adds, with one
-    standard normal number, a square and a linear term; their variances add up:
-    ½(σ²/s² − 1)² + (μσ/s²)².
+    It is what a layer that estimates its KL from one draw scatters around the KL by (TFP's layers
+    do so where there is no closed form; ``DenseVariational`` by default). Each weight adds, with
+    one standard normal number, a square and a linear term; their variances add up: ½(σ²/s² − 1)² +
+    (μσ/s²)².
 
     Parameters
     ----------
@@ -141,8 +145,3 @@ def drawn_kl_stddev(mean: npt.ArrayLike, stddev: npt.ArrayLike, prior_stddev: fl
         np.asarray(mean, np.float64) / prior_stddev, np.asarray(stddev, np.float64) / prior_stddev
     )
     return float(np.sqrt(np.sum(0.5 * (stddev**2 - 1.0) ** 2 + (mean * stddev) ** 2)))
-
-
-def softplus(untransformed: Any) -> Array:
-    """Return softplus(ρ) = log(1 + exp(ρ)) in float64."""
-    return np.logaddexp(0.0, np.asarray(untransformed, np.float64))
