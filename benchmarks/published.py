@@ -3,6 +3,8 @@
 NAME is a training of ``helpers/published/catalogue.py``; ``--list`` names them. Each seed is saved
 every minute below ``--folder`` and measured at chosen epochs; the result file is written after each
 of these. Called again, with the same words, the command goes on where it was, draw for draw.
+``--again`` trains one seed more and compares it with the committed results; it ends with status 1
+if the error or the KL lies outside of the interval in which 99 of 100 trainings lie.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from typing import Any
 from benchmarks.environments import versions
 from benchmarks.record import masked, provenance, write_record
 from helpers.data.images import load_images
+from helpers.published.again import train_again
 from helpers.published.catalogue import CATALOGUE, Repeated
 from helpers.published.repeat import Point, repeat
 
@@ -98,6 +101,20 @@ def measure_seed(recorder: Recorder, repeated: Repeated, seed: int, options: Any
     recorder.write()
 
 
+def is_as_before(name: str, options: argparse.Namespace) -> bool:
+    """Train one seed more for some epochs; whether it lies where the committed results say."""
+    table = train_again(
+        name,
+        options.epochs or 1,
+        level=0.99,
+        seed=options.seeds[0],
+        images=options.images,
+        progress=False,
+    )
+    print(f"{CATALOGUE[name].title}\n{table.to_string()}", flush=True)
+    return bool(table.loc[["error", "kl"], "inside"].all())
+
+
 def main() -> None:
     """Repeat the trainings that are named."""
     parser = argparse.ArgumentParser(
@@ -119,6 +136,9 @@ def main() -> None:
     unknown = [name for name in options.names if name not in CATALOGUE]
     if unknown:
         parser.error(f"no training {', '.join(unknown)}; --list names them")
+    if options.again:
+        verdicts = [is_as_before(name, options) for name in options.names]
+        sys.exit(0 if all(verdicts) else 1)
     for seed in options.seeds:
         for name in options.names:
             repeated = CATALOGUE[name]

@@ -20,6 +20,7 @@ def train_again(
     name: str,
     num_epochs: int = 1,
     *,
+    level: float = 0.95,
     seed: int = 100,
     images: str | os.PathLike[str] | None = None,
     folder: str | os.PathLike[str] | None = None,
@@ -36,6 +37,8 @@ def train_again(
         Of the catalogue: ``"gaussian_400"``, for instance.
     num_epochs
         One at which the committed results were measured: 1, 2, 5, 10, …
+    level
+        Of the intervals.
     seed
         Of your training; 0, 1 and 2 are those of the results.
     images
@@ -48,8 +51,9 @@ def train_again(
     Returns
     -------
     pandas.DataFrame
-        A row for each measure: ``unit``, ``yours``, and ``low`` and ``high``, between which 95 % of
-        trainings with another seed lie (by the results' seeds and Student's t), and ``inside``.
+        A row for each measure: ``unit``, ``yours``, and ``low`` and ``high``, between which a
+        training with another seed lies with that probability (by the results' seeds and Student's
+        t), and ``inside``.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def train_again(
         raise ValueError(f"There is no training {name!r}, only: {', '.join(CATALOGUE)}.")
     results, recipe = read_results(name), CATALOGUE[name].recipe
     expected = {
-        measure: next_interval(results.values(measure, num_epochs).to_numpy())
+        measure: next_interval(results.values(measure, num_epochs).to_numpy(), level)
         for measure in MEASURES
     }
     data = load_images(recipe.data, recipe.pixels, images)
