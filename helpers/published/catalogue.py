@@ -125,6 +125,9 @@ CATALOGUE: dict[str, Repeated] = {
     "mixture_400": _of_width(400, "mixture"),
     "gaussian_800": _of_width(800, "gaussian"),
     "mixture_800": _of_width(800, "mixture"),
+    "converged": _variant(
+        "Adam until the loss is flat", learning_rate=1e-2, halve_every=6.0
+    )._replace(epochs=(*SHORT, 40)),
     "narrow_start": _variant(
         "σ starts at 0.0003", untransformed_scales=Spread("normal", -8.0, 0.0)
     ),
