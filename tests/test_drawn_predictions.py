@@ -291,6 +291,24 @@ def test_classes_are_averaged_as_probabilities_and_squashed_once(name):
         predicted.interval(0.8, of="observation")
 
 
+@pytest.mark.parametrize("targets", ["numbers", "one-hot", "columns"])
+def test_a_tiny_probability_counts_in_full(targets):
+    logits = np.array([[-40.0, 0.0, -2.0], [0.0, -60.0, -1.0]], np.float32)
+    inputs = np.asarray(tf.nn.softmax(logits))
+    if targets == "columns":
+        inputs = np.exp(np.array([[-40.0], [-25.0]], np.float32))
+    labels, loss = {
+        "numbers": (np.array([0, 1]), "sparse_categorical_crossentropy"),
+        "one-hot": (np.eye(3)[[0, 1]], "categorical_crossentropy"),
+        "columns": (np.ones((2, 1)), "binary_crossentropy"),
+    }[targets]
+    network = tf_keras.Sequential([tf_keras.layers.Lambda(tf.identity)])
+    found = predict_by_draws(network, inputs, 2, likelihood=loss).log_predictive_density(labels)
+    expected = np.log(inputs.astype(float))
+    expected = expected[:, 0] if targets == "columns" else expected[[0, 1], [0, 1]]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("form", ["sigmoid", "logit", "bernoulli"])
 def test_one_column_is_yes_or_no(form):
     layer, raw = layer_and_draws(1)

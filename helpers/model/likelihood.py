@@ -20,7 +20,8 @@ tfd = tfp.distributions
 Kind = Literal["distribution", "classes", "one-hot", "yes or no", "counts", "function"]
 LogProb = Callable[[Any, Any], tf.Tensor]
 
-SMALLEST = 1e-7  # a probability below it counts as this, as in Keras' losses
+SMALLEST = 1e-7  # a probability below it counts as this in training, as in Keras' losses
+SMALLEST_PRECISE = 1e-45  # in float64, in which predictions are scored: below any float32
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def bernoulli(*, from_logits: bool) -> Likelihood:
         if kept is not None:
             outputs = kept
         elif not from_logits:
-            outputs = tf.clip_by_value(outputs, SMALLEST, 1 - SMALLEST)
+            outputs = tf.clip_by_value(outputs, _smallest(outputs), 1 - SMALLEST)
             outputs = tf.math.log(outputs) - tf.math.log1p(-outputs)
         return tfd.Bernoulli(logits=outputs, dtype=outputs.dtype)
 
@@ -437,7 +438,11 @@ def _unit(from_logits: bool) -> str:
 def _logits(outputs: Any, *, from_logits: bool) -> tf.Tensor:
     outputs = tf.convert_to_tensor(outputs)
     kept = outputs if from_logits else _kept_logits(outputs)
-    return tf.math.log(tf.maximum(outputs, SMALLEST)) if kept is None else kept
+    return tf.math.log(tf.maximum(outputs, _smallest(outputs))) if kept is None else kept
+
+
+def _smallest(probabilities: tf.Tensor) -> float:
+    return SMALLEST_PRECISE if probabilities.dtype == tf.float64 else SMALLEST
 
 
 def _kept_logits(probabilities: tf.Tensor) -> tf.Tensor | None:

@@ -135,5 +135,7 @@ def undo_warm_up(step: npt.ArrayLike, printed_kl: npt.ArrayLike, warm_up_steps: 
 def _positive(values: npt.ArrayLike, name: str) -> Array:
     array = np.asarray(values, np.float64)
     if not np.all(array > 0):
-        raise ValueError(f"{name} must be above 0, and some is {array.min()}.")
+        raise ValueError(
+            f"{name} must be above 0, and some is {array.min()}: leave these rows out."
+        )
     return array

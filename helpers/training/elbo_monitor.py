@@ -5,6 +5,7 @@ Introduced in chapters/14-life-of-losses.md, "NLL and KL apart, during `fit`".
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import tensorflow as tf
@@ -296,7 +297,8 @@ def _build(network: Any, inputs: Any) -> None:
 
 
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
+    """Return a text in one line; of a long one, with a whole tensor in it, its beginning."""
+    return textwrap.shorten(str(text), 600, placeholder=" …")
 
 
 def _say(text: str) -> None:
