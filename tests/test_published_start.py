@@ -6,6 +6,7 @@ import scipy.integrate
 import scipy.stats
 
 from helpers.losses.gaussian_kl import gaussian_kl
+from helpers.published.priors import scale_mixture
 from helpers.published.start import Spread, drawn_kl_stddev, kl_at_start
 
 NORMAL, UNIFORM, CONSTANT = (
@@ -31,7 +32,7 @@ def test_expectation_and_chance_are_those_of_many_drawn_starts(scales):
     mean = means.initializer(1)([size]).numpy()
     stddev = np.logaddexp(0, scales.initializer(2)([size]).numpy())
     nats = gaussian_kl(mean, stddev, 0.0, prior)
-    expected, by_chance = kl_at_start(size, means, scales, prior)
+    expected, by_chance = kl_at_start(size, means, scales, prior=((1.0, prior),))
     assert abs(nats.sum() - expected) < 4 * by_chance
     assert nats.std() * np.sqrt(size) == pytest.approx(by_chance, rel=0.03)
 
@@ -44,7 +45,8 @@ def test_expectations_are_those_of_adaptive_quadrature():
         value, _ = scipy.integrate.quad(
             lambda x, law=law: law.pdf(x) * np.log(np.logaddexp(0, x)), -8, 2, points=[-5, -4]
         )
-        ours = spread.expectation(lambda x: np.log(np.logaddexp(0, x)))
+        points, weights = spread.quadrature()
+        ours = weights @ np.log(np.logaddexp(0, points))
         assert ours == pytest.approx(value, rel=1e-7)
 
 
@@ -66,6 +68,19 @@ def test_no_spread_and_no_weights_are_refused():
         Spread("gauss", 0.0, 1.0)
     with pytest.raises(ValueError, match="at least 0"):
         Spread("normal", 0.0, -1.0)
-    for size, prior in ((0, 1.0), (3, 0.0)):
-        with pytest.raises(ValueError, match="give numbers above 0"):
-            kl_at_start(size, prior_stddev=prior)
+    with pytest.raises(ValueError, match="num_weights is 0"):
+        kl_at_start(0)
+    with pytest.raises(ValueError, match="that add up to 1"):
+        kl_at_start(3, prior=((0.5, 1.0), (0.4, 2.0)))
+
+
+def test_the_kl_to_a_scale_mixture_is_that_of_many_draws():
+    prior = scale_mixture(0.25, 0, 3)
+    rng, size = np.random.default_rng(0), 400_000
+    mean, stddev = rng.normal(0, 0.1, size), np.exp(rng.uniform(-3, -2, size))
+    weights = mean + stddev * rng.normal(size=size)
+    parts = [share * scipy.stats.norm.pdf(weights, 0, s) for share, s in prior]
+    nats = scipy.stats.norm.logpdf(weights, mean, stddev) - np.log(sum(parts))
+    spreads = Spread("normal", 0.0, 0.1), Spread("uniform", -3.0, -2.0)
+    found, _ = kl_at_start(1, *spreads, prior=prior, to_stddev=np.exp)
+    assert abs(found - nats.mean()) < 4 * nats.std() / np.sqrt(size)

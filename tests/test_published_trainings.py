@@ -14,7 +14,8 @@ from helpers.data.images import load_images
 from helpers.losses.gaussian_kl import gaussian_kl
 from helpers.published import again
 from helpers.published.catalogue import CATALOGUE, Repeated
-from helpers.published.recipe import Recipe, build_network, make_optimizer, scale_mixture
+from helpers.published.priors import scale_mixture
+from helpers.published.recipe import Recipe, build_network, make_optimizer
 from helpers.published.repeat import LOGITS, repeat
 from helpers.published.results import read_results
 from helpers.published.start import Spread
@@ -142,8 +143,8 @@ def test_the_learning_rate_is_halved_after_epochs():
 def test_recipes_that_cannot_be_are_refused():
     for changes, text in (
         ({"estimator": "vadam"}, "write one of 'flipout', 'reparameterization', 'local'"),
-        ({"prior": ((0.5, 1.0),)}, "shares that add up to 1"),
-        ({"prior": ((1.0, 0.0),)}, "shares that add up to 1"),
+        ({"prior": ((0.5, 1.0),)}, "that add up to 1"),
+        ({"prior": ((1.0, 0.0),)}, "that add up to 1"),
         ({"body": "lenet", "estimator": "local"}, "estimator='flipout'"),
         ({"optimizer": "lion"}, "write one of 'adam', 'sgd'"),
     ):

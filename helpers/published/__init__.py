@@ -10,7 +10,8 @@ from .again import train_again
 from .catalogue import CATALOGUE
 from .logs import read_training_log
 from .printed_kl import growth_with_step, kl_beside_data_term, undo_warm_up
-from .recipe import Recipe, build_network, scale_mixture
+from .priors import scale_mixture
+from .recipe import Recipe, build_network
 from .repeat import repeat
 from .results import read_results
 from .start import Spread, drawn_kl_stddev, kl_at_start

@@ -6,7 +6,8 @@ Introduced in chapters/20-published-numbers.md, "Trainings, repeated".
 import dataclasses
 from typing import NamedTuple
 
-from .recipe import Recipe, scale_mixture
+from .priors import scale_mixture
+from .recipe import Recipe
 from .start import Spread
 
 
@@ -71,7 +72,7 @@ STRAIGHT_DOPE = Recipe(
     kl_factor=60_000 / (469 * 128),  # it divides the KL by the number of batches
 )
 LENET = Recipe(body="lenet", pixels=(-1.0, 1.0), estimator="flipout")
-SHORT = (1, 2, 5, 10, 20)
+SHORT = (1, 2, 5, 10)
 
 
 def _error(who: str, value: float, setting: str = "") -> Published:
@@ -99,8 +100,10 @@ def _of_width(width: int, prior: str) -> Repeated:
         ],
     }[width, prior]
     title = f"2 × {width}, {'scale mixture' if is_mixture else 'Gaussian'} prior"
-    epochs = (*SHORT, 40) if width == 400 else SHORT
-    return Repeated(title, recipe, epochs, tuple(_error(*row) for row in rows))
+    lengths = {(400, "gaussian"): (*SHORT, 20, 40), (400, "mixture"): (*SHORT, 20)}
+    return Repeated(
+        title, recipe, lengths.get((width, prior), SHORT), tuple(_error(*row) for row in rows)
+    )
 
 
 def _variant(title: str, **changes: object) -> Repeated:
@@ -127,7 +130,7 @@ CATALOGUE: dict[str, Repeated] = {
     "mixture_800": _of_width(800, "mixture"),
     "converged": _variant(
         "Adam until the loss is flat", learning_rate=1e-2, halve_every=6.0
-    )._replace(epochs=(*SHORT, 40)),
+    )._replace(epochs=(*SHORT, 20, 40)),
     "narrow_start": _variant(
         "σ starts at 0.0003", untransformed_scales=Spread("normal", -8.0, 0.0)
     ),

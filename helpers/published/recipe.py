@@ -4,7 +4,6 @@ Introduced in chapters/20-published-numbers.md, "Trainings, repeated".
 """
 
 import dataclasses
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
+from .priors import GAUSSIAN, Prior, check_prior, divergence_fn, prior_fn
 from .start import TFP_MEANS, TFP_SCALES, Spread
 
-tfd, tfpl = tfp.distributions, tfp.layers
+tfpl = tfp.layers
 
 ESTIMATORS = {
     "flipout": ("DenseFlipout", "Convolution2DFlipout"),
@@ -23,25 +23,6 @@ ESTIMATORS = {
     "local": ("DenseLocalReparameterization", None),
 }
 OPTIMIZERS = ("adam", "sgd")
-Prior = tuple[tuple[float, float], ...]
-GAUSSIAN: Prior = ((1.0, 1.0),)
-
-
-def scale_mixture(share: float, minus_log_first: float, minus_log_second: float) -> Prior:
-    """Return the prior of Bayes by backprop: a wide and a narrow Gaussian around 0.
-
-    Parameters
-    ----------
-    share
-        π, that of the first Gaussian.
-    minus_log_first, minus_log_second
-        −log σ₁ and −log σ₂, as the paper's grid has them.
-
-    References
-    ----------
-    Blundell et al. (2015), *Weight Uncertainty in Neural Networks*, equation 7.
-    """
-    return ((share, math.exp(-minus_log_first)), (1.0 - share, math.exp(-minus_log_second)))
 
 
 @dataclass(frozen=True)
@@ -102,12 +83,7 @@ class Recipe:
         _check_one_of("estimator", self.estimator, ESTIMATORS)
         _check_one_of("optimizer", self.optimizer, OPTIMIZERS)
         _check_one_of("body", self.body, ("dense", "lenet"))
-        shares = [share for share, _ in self.prior]
-        if not shares or abs(sum(shares) - 1.0) > 1e-9 or any(s <= 0 for _, s in self.prior):
-            raise ValueError(
-                f"prior is {self.prior}: give (share, standard deviation) of each Gaussian, shares "
-                "that add up to 1, for instance ((0.5, 1.0), (0.5, 0.0025))."
-            )
+        check_prior(self.prior)
         if self.body == "lenet" and ESTIMATORS[self.estimator][1] is None:
             raise ValueError(
                 "TFP has no convolution with local reparameterization: write estimator='flipout' "
@@ -170,13 +146,13 @@ def _layer_options(recipe: Recipe, seed: int, index: int) -> dict[str, Any]:
         "bias_posterior_fn": tfpl.default_mean_field_normal_fn(
             is_singular=True, loc_initializer="zeros"
         ),
-        "kernel_prior_fn": _prior_fn(recipe.prior),
-        "kernel_divergence_fn": _divergence(recipe.prior),
+        "kernel_prior_fn": prior_fn(recipe.prior),
+        "kernel_divergence_fn": divergence_fn(recipe.prior),
     }
     if recipe.bayesian_biases:
         options["bias_posterior_fn"] = _posterior(recipe, own + 5)
-        options["bias_prior_fn"] = _prior_fn(recipe.prior)
-        options["bias_divergence_fn"] = _divergence(recipe.prior)
+        options["bias_prior_fn"] = prior_fn(recipe.prior)
+        options["bias_divergence_fn"] = divergence_fn(recipe.prior)
     return options
 
 
@@ -185,36 +161,6 @@ def _posterior(recipe: Recipe, seed: int) -> Callable[..., Any]:
         loc_initializer=recipe.means.initializer(seed),
         untransformed_scale_initializer=recipe.untransformed_scales.initializer(seed + 1),
     )
-
-
-def _prior_fn(prior: Prior) -> Callable[..., Any]:
-    """Return a ``kernel_prior_fn``: independent weights, each with that density."""
-
-    def make(dtype: Any, shape: Any, *_: Any) -> Any:
-        shares, scales = zip(*prior, strict=True)
-        if len(prior) == 1:
-            one = tfd.Normal(tf.zeros(shape, dtype), tf.constant(scales[0], dtype))
-        else:
-            zeros = tf.zeros((*shape, len(prior)), dtype)
-            one = tfd.MixtureSameFamily(
-                tfd.Categorical(probs=tf.constant(shares, dtype)),
-                tfd.Normal(zeros, tf.constant(scales, dtype)),
-            )
-        return tfd.Independent(one, reinterpreted_batch_ndims=len(shape))
-
-    return make
-
-
-def _divergence(prior: Prior) -> Callable[..., Any]:
-    """Return the KL in nats: by its formula for a Gaussian prior, otherwise by one draw."""
-    if len(prior) == 1:
-        return lambda q, p, _: tfd.kl_divergence(q, p)
-
-    def by_one_draw(q: Any, p: Any, _: Any) -> Any:
-        weights = q.sample()
-        return q.log_prob(weights) - p.log_prob(weights)
-
-    return by_one_draw
 
 
 def make_optimizer(recipe: Recipe, num_examples: int) -> tf_keras.optimizers.Optimizer:

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import tf_keras
 
+from .priors import GAUSSIAN, Prior, check_prior, log_density
+
 Array = npt.NDArray[np.float64]
 NODES = 60  # of the quadrature; exact to float64 for spreads up to about 1
 
@@ -52,26 +54,33 @@ class Spread:
             return tf_keras.initializers.RandomUniform(self.first, self.second, seed=seed)
         return tf_keras.initializers.RandomNormal(self.first, self.second, seed=seed)
 
-    def expectation(self, function: Callable[[Array], Array]) -> float:
-        """Return the mean of a smooth function of a number, by Gaussian quadrature."""
+    def quadrature(self) -> tuple[Array, Array]:
+        """Return points and weights, which add up to 1: the mean of a function is their sum."""
         if self.kind == "uniform":
             nodes, weights = np.polynomial.legendre.leggauss(NODES)
             points = self.first + (nodes + 1.0) / 2.0 * (self.second - self.first)
         else:
             nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
             points = self.first + self.second * nodes
-        return float(np.sum(weights / weights.sum() * function(points)))
+        return points, weights / weights.sum()
 
 
 TFP_MEANS = Spread("normal", 0.0, 0.1)
 TFP_SCALES = Spread("normal", -3.0, 0.1)
 
 
+def softplus(untransformed: Array) -> Array:
+    """Return log(1 + exp(ρ)), the σ of TFP's layers."""
+    return np.logaddexp(0.0, untransformed)
+
+
 def kl_at_start(
     num_weights: int,
     means: Spread = TFP_MEANS,
     untransformed_scales: Spread = TFP_SCALES,
-    prior_stddev: float = 1.0,
+    *,
+    prior: Prior = GAUSSIAN,
+    to_stddev: Callable[[Array], Array] = softplus,
 ) -> tuple[float, float]:
     """Return the expected KL of weights that nobody has trained, and how much it varies by chance.
 
@@ -82,43 +91,48 @@ def kl_at_start(
     means
         Where the means μ start. The default is that of TFP's layers.
     untransformed_scales
-        Where ρ starts, with σ = softplus(ρ).
-    prior_stddev
-        Of the prior N(0, prior_stddev²).
+        Where ρ starts, independently of μ.
+    prior
+        Of each weight: (share, standard deviation) of each Gaussian around 0.
+    to_stddev
+        ρ ↦ σ; softplus, as in TFP's layers. ``numpy.exp`` where ρ is log σ.
 
     Returns
     -------
     tuple of float
-        Σ E[−log(σ/s) + (σ²/s² + μ²/s² − 1)/2] over the weights, and the standard deviation of that
-        sum over starts; both in nats.
+        Σ E[log q(w) − log p(w)] over the weights, their posteriors and their starts, and the
+        standard deviation of that KL over starts; both in nats.
 
     Raises
     ------
     ValueError
-        If there is no weight, or the prior has no positive standard deviation.
+        If there is no weight, or the prior is none.
     """
-    if num_weights < 1 or prior_stddev <= 0:
-        raise ValueError(
-            f"num_weights is {num_weights} and prior_stddev is {prior_stddev}: give numbers above "
-            "0."
-        )
-
-    def of_mean(mean: Array) -> Array:
-        return 0.5 * (mean / prior_stddev) ** 2
-
-    def of_scale(untransformed: Array) -> Array:
-        ratio = np.logaddexp(0.0, untransformed) / prior_stddev
-        return 0.5 * (ratio**2 - 1.0) - np.log(ratio)
-
-    parts = (_moments(means, of_mean), _moments(untransformed_scales, of_scale))
-    expected, variance = (num_weights * sum(moment) for moment in zip(*parts, strict=True))
-    return expected, float(np.sqrt(variance))
+    if num_weights < 1:
+        raise ValueError(f"num_weights is {num_weights}: give the number of weights, 1 or more.")
+    check_prior(prior)
+    mean, share_of_mean = means.quadrature()
+    untransformed, share_of_scale = untransformed_scales.quadrature()
+    stddev = to_stddev(untransformed)
+    kl = -np.log(stddev) - 0.5 * np.log(2.0 * np.pi * np.e) - _log_prior(prior, mean, stddev)
+    expected = share_of_mean @ kl @ share_of_scale
+    variance = share_of_mean @ (kl - expected) ** 2 @ share_of_scale
+    return float(num_weights * expected), float(np.sqrt(num_weights * variance))
 
 
-def _moments(spread: Spread, function: Callable[[Array], Array]) -> tuple[float, float]:
-    """Return mean and variance of a function of a number that is spread so."""
-    mean = spread.expectation(function)
-    return mean, spread.expectation(lambda numbers: (function(numbers) - mean) ** 2)
+def _log_prior(prior: Prior, mean: Array, stddev: Array) -> Array:
+    """Return E[log p(w)] under N(mean, stddev²) for each pair [means, stddevs], nats.
+
+    By the trapezoidal rule, which is exact to float64 for smooth functions times a Gaussian, and
+    fine enough for the spike of a scale mixture.
+    """
+    noise = np.linspace(-8.5, 8.5, 1201)
+    density = np.exp(-0.5 * noise**2)
+    found = np.empty((len(mean), len(stddev)))
+    for row, center in enumerate(mean):
+        weights = center + stddev[:, np.newaxis] * noise
+        found[row] = log_density(prior, weights) @ density / density.sum()
+    return found
 
 
 def drawn_kl_stddev(mean: npt.ArrayLike, stddev: npt.ArrayLike, prior_stddev: float = 1.0) -> float:
