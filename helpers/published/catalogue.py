@@ -4,6 +4,7 @@ Introduced in chapters/20-published-numbers.md, "Trainings, repeated".
 """
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 from .priors import scale_mixture
@@ -112,6 +113,13 @@ def _variant(title: str, **changes: object) -> Repeated:
     return Repeated(f"2 × 400, Gaussian prior, {title}", recipe, SHORT)
 
 
+def _until_flat(prior: str, epochs: tuple[int, ...], **changes: object) -> Repeated:
+    """Return a training with a high rate that falls, so that its loss comes to rest."""
+    recipe = dataclasses.replace(GAUSSIAN_400, learning_rate=1e-2, halve_every=6.0)
+    recipe = dataclasses.replace(recipe, **changes)  # type: ignore[arg-type]
+    return Repeated(f"2 × 400, {prior}, until flat", recipe, epochs)
+
+
 CATALOGUE: dict[str, Repeated] = {
     "straight_dope": Repeated(
         "the straight dope, Bayes by backprop from scratch",
@@ -128,9 +136,11 @@ CATALOGUE: dict[str, Repeated] = {
     "mixture_400": _of_width(400, "mixture"),
     "gaussian_800": _of_width(800, "gaussian"),
     "mixture_800": _of_width(800, "mixture"),
-    "converged": _variant(
-        "Adam until the loss is flat", learning_rate=1e-2, halve_every=6.0
-    )._replace(epochs=(*SHORT, 20, 40)),
+    "converged": _until_flat("Gaussian prior", (*SHORT, 20, 40)),
+    "narrow_prior": _until_flat(
+        "Gaussian prior of σ e⁻²", (*SHORT, 20), prior=((1.0, math.exp(-2)),)
+    ),
+    "mixture_converged": _until_flat("scale mixture prior", (*SHORT, 20), prior=MIXTURE),
     "narrow_start": _variant(
         "σ starts at 0.0003", untransformed_scales=Spread("normal", -8.0, 0.0)
     ),

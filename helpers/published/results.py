@@ -23,8 +23,8 @@ class TrainingResults:
 
     Attributes
     ----------
-    name, title
-        Of the training.
+    name
+        Of the training, in the catalogue.
     command, date, commit, versions
         How the file came about.
     points
@@ -41,7 +41,6 @@ class TrainingResults:
     """
 
     name: str
-    title: str
     command: str
     date: str
     commit: str
@@ -105,7 +104,6 @@ def read_results(name: str, folder: pathlib.Path = RESULTS) -> TrainingResults:
     effort = [{"seed": s, "seconds": k["seconds"], "starts": k["starts"]} for s, k in seeds.items()]
     return TrainingResults(
         name=record["name"],
-        title=record["title"],
         command=record["command"],
         date=record["date"],
         commit=record["commit"],
