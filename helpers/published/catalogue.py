@@ -113,11 +113,11 @@ def _variant(title: str, **changes: object) -> Repeated:
     return Repeated(f"2 × 400, Gaussian prior, {title}", recipe, SHORT)
 
 
-def _until_flat(prior: str, epochs: tuple[int, ...], **changes: object) -> Repeated:
+def _until_flat(title: str, epochs: tuple[int, ...], **changes: object) -> Repeated:
     """Return a training with a high rate that falls, so that its loss comes to rest."""
     recipe = dataclasses.replace(GAUSSIAN_400, learning_rate=1e-2, halve_every=6.0)
     recipe = dataclasses.replace(recipe, **changes)  # type: ignore[arg-type]
-    return Repeated(f"2 × 400, {prior}, until flat", recipe, epochs)
+    return Repeated(f"2 × 400, {title}, until flat", recipe, epochs)
 
 
 CATALOGUE: dict[str, Repeated] = {
