@@ -143,8 +143,8 @@ MUTATIONS = [
     Mutation(
         "04",
         "undivided KLs end in collapse, once the run has ended",
-        "num_epochs=300,",
-        "num_epochs=60,",
+        "num_epochs=150,",
+        "num_epochs=30,",
     ),
     Mutation(
         "04",
