@@ -566,8 +566,8 @@ MUTATIONS = [
     Mutation(
         "07",
         "intervals of the mean leave out the noise",
-        'of_means = np.mean(share_inside(predictions, new, of="mean"))',
-        "of_means = np.mean(share_inside(predictions, new))",
+        'of_means = np.mean(share_inside(of_new, new, of="mean"))',
+        "of_means = np.mean(share_inside(of_new, new))",
     ),
     Mutation(
         "07",
