@@ -56,6 +56,9 @@ BLAMED = {
     "convert_to_tensor_fn": "convert_to_tensor_fn",
 }
 
+# One worker for the file: its fixture, all wrong calls, is made once.
+pytestmark = pytest.mark.xdist_group("known errors")
+
 
 class Raised(NamedTuple):
     call: Call
