@@ -49,6 +49,20 @@ from helpers.training.train import train_by_elbo  # noqa: E402
 
 tfd, tfpl, layers = tfp.distributions, tfp.layers, tf_keras.layers
 
+TOOLS = ("table", "evaluate", "prediction", "checkup", "training")
+# What a usual run asks of a network: NumPy stands beside each, so that all tools are compared.
+# A check-up takes as long as six predictions.
+TURNS = (
+    ("checkup",),
+    ("training",),
+    ("prediction", "evaluate"),
+    ("table",),
+    ("training",),
+    ("prediction", "evaluate"),
+    ("table",),
+    ("prediction", "evaluate"),
+)
+
 FAMILIES = ("DenseFlipout", "DenseReparameterization", "DenseLocalReparameterization")
 ACTIVATIONS = (None, "relu", "tanh", "softplus")
 WAYS = ("compiled", "said", "two", "one")
@@ -253,8 +267,8 @@ def _said(model: Drawn) -> Any:
     return {"said": head.loss or head.of_two, "two": head.of_two, "one": head.of_one}[model.way]
 
 
-def check(seed: int) -> str:
-    """Ask all four tools about the network of a seed; return what it was.
+def check(seed: int, tools: tuple[str, ...] = TOOLS) -> str:
+    """Ask the tools, all by default, about the network of a seed; return what it was.
 
     Raises
     ------
@@ -265,7 +279,7 @@ def check(seed: int) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            _compare(model)
+            _compare(model, tools)
         except FaultError as fault:
             raise FaultError(f"{model.text}: {fault}") from None
         except PROMISED as error:
@@ -278,21 +292,32 @@ def check(seed: int) -> str:
     return model.text
 
 
-def _compare(model: Drawn) -> None:
-    size, layers_kl, l2 = len(model.x), kls(model), penalty(model)
+def _compare(model: Drawn, tools: tuple[str, ...]) -> None:
+    layers_kl, l2 = kls(model), penalty(model)
     if not layers_kl:
         raise FaultError("the generator made no Bayesian layer")
     nats = model.head.nats(model.y, parameters(model.network(tf.constant(model.x))))
-    kl = sum(layers_kl.values())
     likelihood = _said(model)
-    _compare_table(model, layers_kl)
-    if model.way == "compiled":
-        _compare_evaluate(model, nats, kl, l2)
+    if "table" in tools:
+        _compare_table(model, layers_kl)
+    if "evaluate" in tools and model.way == "compiled":
+        _compare_evaluate(model, nats, sum(layers_kl.values()), l2)
+    if "prediction" in tools:
+        inputs, targets = _data(model)
+        found = predict_by_draws(model.network, inputs, 2, likelihood=likelihood, jit_compile=False)
+        same("log_predictive_density", found.log_predictive_density(targets), -nats)
+    if "checkup" in tools:
+        _compare_checkup(model)
+    if "training" in tools:
+        _compare_training(model, likelihood, nats, layers_kl, l2)
+
+
+def _compare_training(
+    model: Drawn, likelihood: Any, nats: Any, layers_kl: dict[str, float], l2: float
+) -> None:
+    """Compare the terms of a step that moves nothing."""
     inputs, targets = _data(model)
-    found = predict_by_draws(model.network, inputs, 2, likelihood=likelihood, jit_compile=False)
-    same("log_predictive_density", found.log_predictive_density(targets), -nats)
-    _compare_checkup(model)
-    inputs, targets = _data(model)
+    size = len(model.x)
     history = train_by_elbo(
         model.network,
         inputs,
@@ -304,6 +329,7 @@ def _compare(model: Drawn) -> None:
         jit_compile=False,
         progress=False,
     ).iloc[0]
+    kl = sum(layers_kl.values())
     same("negative_log_likelihood", history["negative_log_likelihood"], nats.mean())
     same("kl", history["kl"], kl)
     for name, value in layers_kl.items():
@@ -357,11 +383,12 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=300, help="how many seeds")
+    parser.add_argument("--turns", action="store_true", help="ask one tool of each, in turn")
     options = parser.parse_args(arguments)
     faults: collections.Counter[str] = collections.Counter()
     for seed in range(options.first, options.first + options.count):
         try:
-            check(seed)
+            check(seed, TURNS[seed % len(TURNS)] if options.turns else TOOLS)
         except FaultError as fault:
             faults[str(fault)] += 1
             print(f"FAULT {fault}", flush=True)

@@ -3,6 +3,11 @@
 import os
 import zlib
 
+import pytest
+
+# Of a family of few: a usual run leaves this one to the night.
+NIGHTLY = pytest.mark.sampled(10**6)
+
 
 def in_sample(name: str, one_in: int) -> bool:
     """Whether a usual run takes this test: one in so many, the same ones each time.

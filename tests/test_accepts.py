@@ -23,7 +23,7 @@ from readers_networks import READERS
 
 from helpers.training.history import history_table
 
-SAMPLE, SEED = 24, 0
+SAMPLE, SEED = 16, 0
 
 
 def test_the_matrix_is_as_large_as_it_is_said_to_be():

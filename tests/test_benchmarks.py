@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow_probability as tfp
 import tf_keras
+from sampling import NIGHTLY
 from test_helpers_style import undocumented, untyped
 
 from benchmarks import compare, prediction, without
@@ -117,10 +118,17 @@ def first_losses(name, work, examples=60):
     return load_contender(str(CONTENDERS / f"{name}.py")).prepare(work, images, labels)(1)
 
 
-@pytest.mark.parametrize("num_draws", [1, 3])
+TRAINERS = ("tfp_fit", "tfp_train_on_batch", "tfp_function_loop", "book_trainer_plain")
+
+
 @pytest.mark.parametrize(
-    "name",
-    ["tfp_fit", "tfp_train_on_batch", "tfp_function_loop", "book_trainer", "book_trainer_plain"],
+    ("name", "num_draws"),
+    [
+        *((name, 1) for name in TRAINERS),
+        *(pytest.param(name, 3, marks=NIGHTLY) for name in TRAINERS),
+        ("book_trainer", 1),
+        ("book_trainer", 3),
+    ],
 )
 def test_contenders_minimise_the_mean_nll_plus_the_kl_once_over_n(name, num_draws):
     work = Work(width=6, batch_size=20, num_draws=num_draws)
@@ -191,6 +199,7 @@ def test_the_table_of_parts_is_read_without_importing_it():
     assert {"adam_keras", "kl_trainer"} <= set(read)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", PARTS)
 def test_every_part_runs(name):
     work = Work(width=5, batch_size=20)

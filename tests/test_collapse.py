@@ -19,6 +19,7 @@ from checkup_zoo import (
     tutorial_posterior,
     tutorial_prior,
 )
+from sampling import NIGHTLY
 
 from helpers.checkup import checkup
 
@@ -116,6 +117,7 @@ def test_a_spread_is_judged_under_priors_without_a_closed_form(prior):
     assert {finding.kind for finding in report.alarms} == {"scale-shrunk"}, str(report)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("prior", [standard_prior, tutorial_prior])
 @pytest.mark.parametrize("learned", [False, True])
 def test_the_regression_tutorial_gives_no_alarm_at_any_epoch(prior, learned):
@@ -151,7 +153,10 @@ def unit_diagonal(kernel_size, bias_size=0, dtype=None):
     return lambda _: tfd.MultivariateNormalDiag(tf.zeros(n), tf.ones(n))
 
 
-def test_the_wine_network_gives_no_alarm_at_any_epoch():
+@pytest.mark.parametrize(
+    "epochs", [pytest.param(0, marks=NIGHTLY), 1, pytest.param(100, marks=NIGHTLY)]
+)
+def test_the_wine_network_gives_no_alarm_at_any_epoch(epochs):
     rng = np.random.default_rng(6)
     x = (rng.normal(size=(N, 11)) * np.linspace(0.1, 45, 11) + 3).astype("float32")
     y = (6 + 0.02 * x[:, -1:] + rng.normal(size=(N, 1))).astype("float32")
@@ -164,11 +169,10 @@ def test_the_wine_network_gives_no_alarm_at_any_epoch():
     outputs = tfpl.IndependentNormal(1)(tf_keras.layers.Dense(2)(hidden))
     network = tf_keras.Model(inputs, outputs)
     network.compile(tf_keras.optimizers.RMSprop(0.001), minus_log_prob)
-    for epochs in (0, 1, 99):
-        if epochs:
-            network.fit(x, y, epochs=epochs, batch_size=256, verbose=0)
-        report = checkup(network, x, y, num_examples=N)
-        assert not report.alarms, str(report)
+    if epochs:
+        network.fit(x, y, epochs=epochs, batch_size=256, verbose=0)
+    report = checkup(network, x, y, num_examples=N)
+    assert not report.alarms, str(report)
 
 
 def test_no_collapse_is_foretold_where_the_noise_decides():

@@ -128,6 +128,7 @@ KNOWN = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_layer_of_the_readers_own_is_known_whatever_its_variables_are_called(name):
     units = units_of(tf_keras.Sequential([KNOWN[name], L.Dense(2)]))
@@ -224,6 +225,7 @@ def test_what_is_no_kl_times_a_number_is_unknown_and_says_why(name):
     assert row["kind"] == "unknown"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("number", [1, 7, 400, 60_000, 10_000_000])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_divisor_of_tfps_divergence_is_exact(number, dtype):
@@ -294,6 +296,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("posterior", "prior", "exact"), PAIRS)
 def test_dense_variational_is_divided_by_what_kl_weight_says(posterior, prior, exact):
     layer = tfpl.DenseVariational(UNITS, posterior, prior, kl_weight=1 / N, kl_use_exact=exact)

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from conftest import BUILD, run_tool
 from fixtures.tiny_book import ROOT, TinyBook, cell
+from sampling import NIGHTLY
 
 from tools.book.references import References
 from tools.book.root import BookError
@@ -251,7 +252,14 @@ def test_what_sphinx_warns_of_is_red_and_stays_red(tmp_path, capsys):
     assert book.build() == 0
 
 
-@pytest.mark.parametrize("fault", ["[a](nowhere.md)", "{cite:t}`nobody1999`", "#### Too deep"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "[a](nowhere.md)",
+        pytest.param("{cite:t}`nobody1999`", marks=NIGHTLY),
+        pytest.param("#### Too deep", marks=NIGHTLY),
+    ],
+)
 def test_one_fault_is_enough(tmp_path, fault):
     assert plain_book(tmp_path, fault).build() == 1
 

@@ -17,7 +17,7 @@ from helpers.training.plain import train_plainly
 RNG = np.random.default_rng(5)
 IMAGES = RNG.normal(size=(48, 6)).astype(np.float32)
 LABELS = RNG.integers(0, 3, 48).astype(np.int32)
-SIZES = {"num_epochs": 20, "batch_size": 8, "seed": 3}  # 6 steps an epoch
+SIZES = {"num_epochs": 10, "batch_size": 8, "seed": 3}  # 6 steps an epoch
 
 
 def draws_of_a_step(batch_size):
@@ -97,7 +97,7 @@ def test_the_fast_trainer_takes_the_steps_of_the_plain_loop(
     left = let_layers_draw(noise_of_the_trainer(order, jit_compile))
     plain = train_plainly(plain_net, images, labels, optimizer=adam(), **SIZES)
     assert next(left, None) is None
-    assert len(plain) == len(fast) == 120
+    assert len(plain) == len(fast) == 60
     columns = list(plain)
     np.testing.assert_allclose(fast[columns], plain[columns], rtol=1e-5)
     for one, other in zip(fast_net.get_weights(), plain_net.get_weights(), strict=True):
@@ -117,10 +117,10 @@ def test_the_first_row_is_that_of_numpy():
     weights = [v.numpy().astype(np.float64) for v in neural_net.trainable_variables]
     (mean, rho, bias), (mean_2, rho_2, bias_2) = weights[:3], weights[3:]
     history = train_plainly(neural_net, IMAGES, LABELS, optimizer=adam(), **SIZES)
-    batch = BatchOrder(len(IMAGES), 8, 20, 3).rows(0, 1)[0]
+    batch = BatchOrder(len(IMAGES), 8, 10, 3).rows(0, 1)[0]
     hidden = np.maximum(IMAGES[batch] @ mean + bias, 0)
     nll = nll_of(hidden @ mean_2 + bias_2, LABELS[batch])
     kl = gaussian_kl(mean, softplus(rho)) + gaussian_kl(mean_2, softplus(rho_2))
     wanted = [nll, kl, nll + kl / 48]
     np.testing.assert_allclose(history.iloc[0], wanted, rtol=1e-5)
-    assert len(history) == 120
+    assert len(history) == 60

@@ -147,6 +147,7 @@ def replay(
     values = {old.ref(): new for old, new in zip(traced.inputs, outside, strict=True)}
 
     def value_of(tensor: tf.Tensor) -> tf.Tensor:
+        """Return the new tensor that stands for one of the traced graph."""
         return values[tensor.ref()]
 
     random = {operation: number for number, operation in enumerate(random_operations(traced))}

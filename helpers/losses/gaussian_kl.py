@@ -117,6 +117,7 @@ def kl_by_quadrature(
     """
 
     def integrand(weight: float) -> float:
+        """Return q(w) (log q(w) − log p(w)), whose integral is the KL in nats."""
         log_q = log_posterior(weight)
         return float(np.exp(log_q) * (log_q - log_prior(weight)))
 

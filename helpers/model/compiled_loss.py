@@ -67,6 +67,7 @@ def distribution_in(function: Callable[..., Any], outputs: Any) -> Callable[[Any
     """Return outputs ↦ the distribution whose log_prob a function of two takes, if it takes one."""
 
     def distribution(outputs: Any) -> Any:
+        """Return the distribution that the function asks for a log_prob; ``None`` if none."""
         return recorded_distribution(function, _zeros_beside(outputs), outputs)
 
     try:

@@ -408,6 +408,7 @@ class _Probe:
             return _rounded(about, 1e-4)
 
         def call(seed: int) -> float:
+            """Return the entry of ``losses`` after a call of the network at a seed."""
             return float(_values(self._call(seed))[index])
 
         seen = recorded_factor(call, about)

@@ -69,6 +69,7 @@ def layer_calls(
     original = KERAS_LAYER.__call__
 
     def noting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the layer's outputs; note its first call if it is one of those wanted."""
         if id(self) in wanted and id(self) not in found and not _is_traced((args, kwargs)):
             found[id(self)] = LayerCall(self, args, _as_in_training(self, args, kwargs), generators)
         return original(self, *args, **kwargs)

@@ -144,9 +144,11 @@ def categorical(*, from_logits: bool, ignored: int | None = None) -> Likelihood:
     """
 
     def distribution(outputs: Any) -> Any:
+        """Return the distribution of the class, batch shape [batch, …], without the last axis."""
         return tfd.Categorical(logits=_logits(outputs, from_logits=from_logits))
 
     def log_prob(targets: Any, outputs: Any) -> tf.Tensor:
+        """Return the log-probability of each label, in nats; 0 where the label is ignored."""
         labels = squeezed(targets, tf.convert_to_tensor(outputs).shape.rank - 1)
         labels = tf.cast(labels, tf.int32)
         known = labels if ignored is None else tf.where(labels == ignored, 0, labels)
@@ -166,9 +168,11 @@ def one_hot(*, from_logits: bool) -> Likelihood:
     """Return the likelihood of one-hot rows [batch, …, classes], or of shares that sum to 1."""
 
     def distribution(outputs: Any) -> Any:
+        """Return the distribution of one-hot rows, event shape [classes]."""
         return tfd.OneHotCategorical(logits=_logits(outputs, from_logits=from_logits))
 
     def log_prob(targets: Any, outputs: Any) -> tf.Tensor:
+        """Return Σ y log p over the classes, in nats [batch, …]; shares y may be fractions."""
         logs = tf.nn.log_softmax(_logits(outputs, from_logits=from_logits))
         return tf.reduce_sum(tf.cast(targets, logs.dtype) * logs, axis=-1)
 
@@ -184,6 +188,7 @@ def bernoulli(*, from_logits: bool) -> Likelihood:
     """Return the likelihood of 0 or 1 in each column, from outputs of the same shape."""
 
     def distribution(outputs: Any) -> Any:
+        """Return the distribution of yes or no, one for each output, from its logit."""
         outputs = tf.convert_to_tensor(outputs)
         kept = None if from_logits else _kept_logits(outputs)
         if kept is not None:
@@ -194,6 +199,7 @@ def bernoulli(*, from_logits: bool) -> Likelihood:
         return tfd.Bernoulli(logits=outputs, dtype=outputs.dtype)
 
     def log_prob(targets: Any, outputs: Any) -> tf.Tensor:
+        """Return the log-probability of each yes or no, in nats, shaped as the outputs."""
         return distribution(outputs).log_prob(beside_tensor(targets, outputs))
 
     return Likelihood(
@@ -205,9 +211,11 @@ def poisson() -> Likelihood:
     """Return the likelihood of counts, from outputs that are rates above 0."""
 
     def distribution(outputs: Any) -> Any:
+        """Return the distribution of a count, one for each output."""
         return tfd.Poisson(rate=tf.convert_to_tensor(outputs))
 
     def log_prob(targets: Any, outputs: Any) -> tf.Tensor:
+        """Return the log-probability of each count, in nats, shaped as the outputs."""
         return distribution(outputs).log_prob(beside_tensor(targets, outputs))
 
     return Likelihood("counts", "counts, from their rates", log_prob, distribution)
@@ -217,6 +225,7 @@ def from_distribution_function(function: Callable[[Any], Any]) -> Likelihood:
     """Return the likelihood that a function of the outputs gives: outputs ↦ distribution."""
 
     def log_prob(targets: Any, outputs: Any) -> tf.Tensor:
+        """Return the log-density of the targets under what the function makes, in nats."""
         made = function(outputs)
         return made.log_prob(beside_distribution(targets, made))
 
@@ -240,6 +249,7 @@ def from_function(
     """
 
     def log_prob(targets: Any, outputs: Any) -> tf.Tensor:
+        """Return minus what the function returns: log-likelihoods in nats [batch, …]."""
         targets, shape = tf.convert_to_tensor(targets), getattr(outputs, "shape", None)
         if isinstance(shape, tf.TensorShape):
             targets = expanded(targets, shape)
@@ -394,6 +404,7 @@ def _with_other_rows(outputs: Any, row: int, size: int) -> Any:
     places[row] = row
 
     def moved(part: Any) -> Any:
+        """Return a tensor with its rows in the other order; anything else as it is."""
         counts = getattr(part, "shape", None) is not None and part.shape.rank
         return tf.gather(part, places) if counts and part.shape[0] == size else part
 

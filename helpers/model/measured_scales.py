@@ -113,6 +113,7 @@ def _told(variable: Any, call: LayerCall, before: Array) -> _Scale | None:
     put_back = snapshot([variable])
 
     def difference(value: float) -> Array:
+        """Return what outputs at two seeds differ by when the whole variable has one value."""
         variable.assign(tf.fill(variable.shape, tf.cast(value, variable.dtype)))
         return call.difference()
 

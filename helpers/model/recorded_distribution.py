@@ -54,6 +54,7 @@ def recording_log_probs() -> Iterator[list[LogProb]]:
     original = tfd.Distribution.log_prob
 
     def log_prob(self: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the log_prob as ever; note it unless a distribution asks it of a part."""
         nonlocal depth
         depth += 1
         try:

@@ -71,6 +71,7 @@ def snapshot(variables: Iterable[tf.Variable]) -> Undo:
     saved = [(variable, tf.identity(variable.read_value())) for variable in variables]
 
     def put_back() -> None:
+        """Assign the saved values."""
         for variable, value in saved:
             variable.assign(value)
 
@@ -105,6 +106,7 @@ def _layer(layer: Any) -> Undo:
     entries = list(layer._eager_losses)
 
     def put_back() -> None:
+        """Give the layer its saved attributes, and its lists their saved contents."""
         vars(layer).clear()
         vars(layer).update(attributes)
         for original, content in lists:
@@ -124,6 +126,7 @@ def _generators() -> list[Undo]:
     keras_state = keras.getstate() if keras is not None else None
 
     def tensorflow() -> None:
+        """Set the states of TensorFlow's global generator, and of Keras' own, as they were."""
         context._seed, context._rng = seed, internal
         if internal is not None:
             internal.setstate(state)

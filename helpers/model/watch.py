@@ -123,6 +123,7 @@ def _leaves(structure: Any) -> list[Any]:
 
 def _scaling_losses(watch: Watch, original: Any) -> Any:
     def add_loss(self: Any, losses: Any, **kwargs: Any) -> Any:
+        """Add the entries as ever, each times the factor that the watch has for it."""
         entries = losses if isinstance(losses, (list, tuple)) else [losses]
         return original(self, [watch.scaled(self, entry) for entry in entries], **kwargs)
 
@@ -142,6 +143,7 @@ def _noting_regularisers(watch: Watch, original: Any) -> Any:
 
 def _noting_targets(watch: Watch, original: Any) -> Any:
     def gradient(self: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the gradient as ever; note what is differentiated."""
         watch.targets.append(target)
         return original(self, target, sources, *args, **kwargs)
 
@@ -150,6 +152,7 @@ def _noting_targets(watch: Watch, original: Any) -> Any:
 
 def _standing_still(watch: Watch, _original: Any) -> Any:
     def apply_gradients(self: Any, *_args: Any, **_kwargs: Any) -> Any:
+        """Change no variable and note that one was to change; return the count of steps."""
         watch.updated = True
         return getattr(self, "iterations", None)
 

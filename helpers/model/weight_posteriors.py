@@ -1,5 +1,6 @@
 """Finding the posteriors of the weights in a network, whatever its layers are called."""
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,7 @@ class Posterior:
         scale = self.exponents[0]
         return float(tf.reduce_mean(scale[0]) * scale[1]), dense
 
-    @property
+    @functools.cached_property
     def num_weights(self) -> int:
         """How many weights the posterior describes."""
         if self.make is None:
@@ -113,7 +114,7 @@ class Posterior:
         shape = distribution.batch_shape.concatenate(distribution.event_shape)
         return int(np.prod(shape.as_list()))
 
-    @property
+    @functools.cached_property
     def is_random(self) -> bool:
         """Whether it has a spread at all; a point estimate has none."""
         return self.make is None or not _is_point(self.make())

@@ -148,6 +148,7 @@ def compile_pieces(
     num_drawn = num_draws if pieces.has_noise else 1
 
     def predict(inputs: Leaves, first_example: int, seed: int) -> Leaves:
+        """Return each output as [draws, examples, …], or [draws, …] if the examples share it."""
         batches = _batches(inputs, pieces)
         results = _empty(pieces, num_drawn, len(inputs[0]))
         for start in range(0, num_drawn, pieces.size.num_draws):
@@ -205,9 +206,11 @@ def _compile(pieces: Pieces, jit_compile: bool) -> tuple[Any, Any]:
     specs = traced.structured_input_signature[0]
 
     def shared_of(seed: tf.Tensor, first: tf.Tensor) -> list[tf.Tensor]:
+        """Return the noise that all examples share, one tensor [draws, …] for each operation."""
         return noise_of_draws(shared_draws, seed, first, num_draws, one_by_one=jit_compile)
 
     def outputs_of(*inputs: tf.Tensor) -> list[tf.Tensor]:
+        """Return the outputs of a piece, each [draws, …], the noise of its examples drawn here."""
         batch, (seed, first, block, *shared) = inputs[: len(specs)], inputs[len(specs) :]
         given = iter(shared)
         own_numbers = num_examples, seed, first, num_draws, block
@@ -258,6 +261,7 @@ def _over_draws(
     """Return the outputs, each [draws, …], for noise [draws, …]."""
 
     def one_draw(noise: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Return the outputs for the noise of one draw, without the axis of draws."""
         return replay(traced, inputs, noise, substitutes)
 
     if not noise or noise[0].shape[0] == 1:

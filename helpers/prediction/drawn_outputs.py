@@ -116,6 +116,7 @@ class ObjectPart:
         """Yield the outputs of one head for all examples at once."""
 
         def of_draws() -> Iterator[Some]:
+            """Yield the outputs of this head, one draw after another."""
             for number, heads in enumerate(self.outputs):
                 yield Some(range(number, number + 1), heads[head])
 

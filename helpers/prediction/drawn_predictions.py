@@ -220,6 +220,7 @@ class Predictions:
 
     def _evaluate(self, moment: Any) -> Array:
         def of_some(some: Some, _: range) -> Array:
+            """Return the moment for some draws of a chunk, a row for each row of their outputs."""
             found: Array = moment(self._distribution(some.outputs))
             return found
 
@@ -278,6 +279,7 @@ class Predictions:
         check_pairing(self._likelihood, few, outputs)
 
         def of_some(some: Some, examples: range) -> Array:
+            """Return log p of the targets in nats [draws · examples], draw after draw."""
             rows = np.concatenate([targets[examples.start : examples.stop]] * len(some.draws))
             outputs = _precise(self._likelihood, some.outputs)
             return -np.asarray(self._likelihood.of_examples(as_tensors(rows), outputs), np.float64)

@@ -159,6 +159,7 @@ def _compile(
     draw, has_noise = _drawer(network, size, num_draws, max_memory, jit_compile)
 
     def predict(inputs: InputBlocks, seed: int) -> Predictions | HeadsPredictions:
+        """Return the predictions for all blocks together, with the targets that these brought."""
         parts, brought = [], []
         for block in inputs:
             _check_shapes(block, network)
@@ -206,6 +207,7 @@ def _drawer(
     compiled = compile_pieces(pieces, num_draws, jit_compile)
 
     def draw(block: Block, seed: int) -> Part:
+        """Return the outputs of a block under all draws; refuse those that are not numbers."""
         leaves = compiled(block.leaves, block.first, seed)
         _check_numbers(leaves)
         return LeafPart(_numbers(block), network.heads, leaves, pieces.counts)

@@ -48,6 +48,7 @@ def compile_steps_for_devices(
     check_devices(neural_net, [batch_size], options)
 
     def on_replica(leaves: Sequence[tf.Tensor], noise: Sequence[tf.Tensor]) -> Any:
+        """Return a replica's share of the terms [1 + terms], in nats, and of the gradients."""
         replica = _replica_number()
         start, end = (batch_size * (replica + more) // num_replicas for more in (0, 1))
         part = step.batch.like(
@@ -62,6 +63,7 @@ def compile_steps_for_devices(
         return tf.concat([share * terms[:1], terms[1:] / num_replicas], 0), gradients
 
     def move(*leaves_and_number: tf.Tensor) -> tf.Tensor:
+        """Return the terms [1 + terms] of the whole batch, in nats, before the move it makes."""
         *leaves, number = leaves_and_number
         noise = _noise_of_batch(step.traced, options.seed, number)
         of_replicas, gradients = strategy.run(on_replica, (leaves, noise))
@@ -82,9 +84,11 @@ def _apply_if_finite(
     terms, gradients = results
 
     def on_replica(gradients: Any) -> None:
+        """Move the variables of a replica by the sum of all replicas' gradients."""
         optimizer.apply_gradients(zip(gradients, variables, strict=True))  # sums over replicas
 
     def on_all() -> bool:
+        """Move the variables on every replica; return True, that a step was made."""
         strategy.run(on_replica, (gradients,))
         return True
 

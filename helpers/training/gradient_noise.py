@@ -70,6 +70,7 @@ def make_gradient_sampler(
     all_images, all_labels = tf.constant(images), tf.constant(labels)
 
     def one_gradient(batch: tf.Tensor) -> list[tf.Tensor]:
+        """Return the gradients by the kernels' means, and by their scales: two long vectors."""
         with tf.GradientTape() as tape:
             value = loss(neural_net(tf.gather(all_images, batch)), tf.gather(all_labels, batch))
         gradients = tape.gradient(value, variables)
@@ -77,6 +78,7 @@ def make_gradient_sampler(
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
     def all_gradients(batches: tf.Tensor) -> list[tf.Tensor]:
+        """Return the same two, [batches, weights] each, for batches of row numbers."""
         kinds = [tf.TensorSpec([None])] * 2
         # One at a time: only then do two runs with one seed draw in the same order.
         return tf.map_fn(one_gradient, batches, parallel_iterations=1, fn_output_signature=kinds)
@@ -196,6 +198,7 @@ def output_draws(
 
     @tf.function
     def all_calls() -> tf.Tensor:
+        """Return the outputs of all calls, [draws, batch, …]."""
         return tf.map_fn(
             lambda _: neural_net(batch),
             tf.range(num_draws),

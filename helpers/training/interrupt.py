@@ -20,6 +20,7 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
         return
 
     def listen(number: int, frame: FrameType | None) -> None:
+        """Note the first interrupt; raise ``KeyboardInterrupt`` at a second."""
         if heard.is_set():
             signal.default_int_handler(number, frame)
         heard.set()

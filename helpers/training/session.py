@@ -150,6 +150,7 @@ class Session:
             variables = training_variables(neural_net, optimizer)
 
         def describe() -> dict[str, Any]:
+            """Return what must be the same for a training to go on, by name."""
             data = stepper.batches.fingerprint()
             if self.validation is not None:
                 data["validation_data"] = self.validation.batches.fingerprint()["inputs"]

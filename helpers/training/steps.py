@@ -68,9 +68,11 @@ def compile_steps(
     gradients_of = _average(compiled, options.num_draws)
 
     def move(*leaves_and_number: tf.Tensor) -> tf.Tensor:
+        """Return the terms [1 + terms] before the move, which is made if they are finite."""
         terms, *gradients = gradients_of(*leaves_and_number)
 
         def apply() -> bool:
+            """Move the variables; return True, that a step was made."""
             apply_gradients(optimizer, gradients, step.variables)
             return True
 
@@ -109,6 +111,7 @@ def trace_step(
     variables: list[tf.Variable] = []
 
     def loss_and_gradients(*leaves: tf.Tensor) -> list[tf.Tensor]:
+        """Return the terms [1 + terms], float64, and each gradient that there is."""
         with tf.GradientTape() as tape:
             examples = batch.like(list(leaves))
             terms, loss = objective.of_batch(neural_net, examples, share, kl_share)
@@ -135,16 +138,19 @@ def make_loop(move: Callable[..., tf.Tensor], batch: Examples) -> Steps:
     """Return the loop in the graph around ``move``, (leaves, number of step) ↦ terms."""
 
     def take(*leaves_and_first: tf.Tensor) -> tf.Tensor:
+        """Return the terms before each step [steps, 1 + terms], up to the first not finite."""
         *leaves, first = leaves_and_first
         num_steps = tf.shape(leaves[0])[0]
 
         def body(index: tf.Tensor, _: tf.Tensor, history: tf.TensorArray) -> Any:
+            """Take a step; return the next index, whether the terms are finite, and the history."""
             rows = [leaf[index] for leaf in leaves]
             terms = move(*rows, first + tf.cast(index, tf.int64))
             finite = tf.reduce_all(tf.math.is_finite(terms))
             return index + 1, finite, history.write(index, terms)
 
         def goes_on(index: tf.Tensor, finite: tf.Tensor, _: Any) -> tf.Tensor:
+            """Return whether a step is left and the last one's terms were finite."""
             return tf.logical_and(index < num_steps, finite)
 
         start = (tf.constant(0), tf.constant(True), tf.TensorArray(tf.float64, num_steps))
@@ -161,6 +167,7 @@ def _compile(step: Step, seed: int) -> Gradients:
     """Compile the traced step by TensorFlow, which draws the noise where it is needed."""
 
     def gradients_of(*leaves_and_number: tf.Tensor) -> list[tf.Tensor]:
+        """Return the terms and gradients for the draw of this number."""
         *leaves, number = leaves_and_number
         return replay(step.traced, leaves, noise_in_step(step.traced, seed, number))
 
@@ -188,6 +195,7 @@ def _compile_by_xla(step: Step, seed: int) -> Gradients:
     ).get_concrete_function(*leaves, *specs)
 
     def gradients_of(*leaves_and_number: tf.Tensor) -> Any:
+        """Return the terms and gradients for the draw of this number."""
         *leaves, number = leaves_and_number
         return compiled(*leaves, *noise_of(number))[: len(traced.outputs)]
 
@@ -198,9 +206,11 @@ def _average(gradients_of: Gradients, num_draws: int) -> Gradients:
     """Return (*leaves, number of the step) ↦ means over the draws of that step."""
 
     def average(*leaves_and_step: tf.Tensor) -> Any:
+        """Return the terms and gradients of a step, each a mean over its draws."""
         *leaves, step = leaves_and_step
 
         def add(draw: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            """Return the next draw's number, and the sums with this draw's terms and gradients."""
             more = gradients_of(*leaves, step * num_draws + draw)
             return draw + 1, *(total + term for total, term in zip(sums, more, strict=True))
 

@@ -79,6 +79,7 @@ class Trial:
         traced, seed = trace(self._terms, *specs), tf.constant(SEED, tf.int64)
 
         def noise(place: int, draw: Draw) -> tf.Tensor:
+            """Return the noise of one operation, which depends on its place alone."""
             return draw_one(draw, seed, tf.constant(place, tf.int64))
 
         run = tf.function(lambda *leaves: replay(traced, leaves, noise)[0], autograph=False)

@@ -42,6 +42,7 @@ class Validation:
         self.batches, self.seed = batches, seed + APART
 
         def nats_of(*leaves: tf.Tensor) -> tf.Tensor:
+            """Return −log p of each example of a batch under one draw: nats, float64 [batch]."""
             batch = batches.spec(None).like(list(leaves))
             return tf.cast(objective.of_examples(neural_net, batch), tf.float64)
 
@@ -83,9 +84,11 @@ class Validation:
         key = tf.constant(self.seed, tf.int64)
 
         def of_draws(*leaves_and_epoch: tf.Tensor) -> tf.Tensor:
+            """Return −log p under each draw of an epoch: nats, float64 [draws, batch]."""
             *leaves, epoch = leaves_and_epoch
 
             def one(number: tf.Tensor) -> tf.Tensor:
+                """Return −log p of each example under the draw of this number: nats [batch]."""
                 first = number * number_of_draws
                 return replay(traced, leaves, lambda i, draw: draw_one(draw, key, first + i))[0]
 

@@ -87,6 +87,7 @@ class Workers:
         num_devices = len(self._strategy.extended.worker_devices)  # of this worker
 
         def on_replica(mine: tf.Tensor) -> tf.Tensor:  # all devices add up: one speaks for it
+            """Return the worker's array on its first device, zeros on its others."""
             number = tf.distribute.get_replica_context().replica_id_in_sync_group
             return tf.where(tf.equal(number % num_devices, 0), mine, tf.zeros_like(mine))
 

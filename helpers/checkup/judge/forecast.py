@@ -18,6 +18,7 @@ def with_forecast(case: Case, findings: list[Finding]) -> list[Finding]:
     names = {id(posterior): posterior.name for posterior in posteriors}
 
     def told(finding: Finding) -> Finding:
+        """Return the finding, its message followed by which of the two terms will win, if clear."""
         own = [pull for key, pull in found.items() if names[key] in (finding.layer or "")]
         text = _forecast(own)
         return dataclasses.replace(finding, message=f"{finding.message} {text}".rstrip())

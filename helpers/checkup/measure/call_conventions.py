@@ -51,7 +51,10 @@ def _ways(*orders: str) -> list[Convention]:
     """Return functions that arrange network, inputs and targets in these orders."""
 
     def arranged(order: str) -> Convention:
+        """Return the function that puts together the arguments in this order."""
+
         def arrange(network: Any, batch: Batch) -> tuple[Any, ...]:
+            """Return the arguments: network, inputs, targets or their pair, one for each letter."""
             parts = {
                 NETWORK: network,
                 INPUTS: batch.inputs,

@@ -277,6 +277,7 @@ class _Prober:
             return term
 
         def with_slopes(one: Batch) -> tuple[float, Any]:
+            """Return the data term of a batch, without any KL, and its gradient by the targets."""
             run = evaluate(self.objective, one, [one.targets], factor=0.0)
             return run.value, run.gradients[0]
 
@@ -408,16 +409,19 @@ def _asked_for() -> KnownLoss:
     """Return minus the log_prob of the targets that the objective itself asks for."""
 
     def logs(targets: Any, calls: list[LogProb]) -> list[Any]:
+        """Return the log_prob tensors of the targets, in nats; some are asked for several times."""
         own = [call for call in calls if _is_of_targets(call, targets)]
         if not own:
             raise ValueError("no log_prob of the targets")
         return [call.logs for call in own]
 
     def mean(targets: Any, calls: Any, _: Any) -> float:
+        """Return minus the log_prob of an example's targets, in nats: a mean over the examples."""
         found = logs(targets, calls)
         return -float(sum(float(tf.reduce_sum(x)) for x in found)) / (len(found) * len(targets))
 
     def predictions(targets: Any, calls: Any) -> float:
+        """Return how many values of log_prob belong to an example."""
         return float(int(tf.size(logs(targets, calls)[0])) / len(targets))
 
     return KnownLoss(ASKED, "likelihood", mean, predictions)

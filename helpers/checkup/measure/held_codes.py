@@ -130,6 +130,7 @@ def _slopes(case: Case, *, constant: bool) -> tuple[list[_Drawn], list[list[Any]
     drawn: list[_Drawn] = []
 
     def parameters() -> list[Any]:
+        """Return the parameter tensors of each code drawn from; forget the other draws."""
         drawn[:] = [item for item in drawn if _is_code(item, case)]
         return [_tensors(item.distribution) for item in drawn]
 
@@ -179,6 +180,8 @@ def _noting_draws(drawn: list[_Drawn], *, constant: bool) -> Iterator[None]:
     depth = [0]
 
     def noting(sample: Any) -> Any:
+        """Return a method that draws as ``sample`` does, and notes from which distribution."""
+
         def _call_sample_n(self: Any, *arguments: Any, **options: Any) -> Any:
             if depth[0] == 0:
                 drawn.append(_Drawn(_owner(calling), self))
@@ -192,6 +195,8 @@ def _noting_draws(drawn: list[_Drawn], *, constant: bool) -> Iterator[None]:
         return _call_sample_n
 
     def calls(call: Any) -> Any:
+        """Return a method that calls a layer as ``call`` does, and says which one is running."""
+
         def __call__(self: Any, *arguments: Any, **options: Any) -> Any:  # noqa: N807
             calling.append(self)
             try:

@@ -86,6 +86,7 @@ def _counts(outputs: Any) -> list[KnownLoss]:
         return []
 
     def log_prob(targets: Any, outputs: Any) -> Any:
+        """Return k log(rate) − rate for each count k: log p(k) in nats, without log k!."""
         rates = tf.convert_to_tensor(outputs)
         return beside_tensor(targets, outputs) * tf.math.log(rates + TINY) - rates
 
@@ -96,15 +97,18 @@ def _counts(outputs: Any) -> list[KnownLoss]:
 
 def _of_likelihood(likelihood: Likelihood, role: Role, name: str = "") -> KnownLoss:
     def mean(targets: Any, outputs: Any, weights: Any) -> float:
+        """Return the mean of −log p over the examples, in nats, under the weights if any."""
         _check_targets(likelihood, targets, outputs)
         return float(tf.reduce_mean(likelihood.of_examples(targets, outputs, weights)))
 
     def predictions(targets: Any, outputs: Any) -> float:
+        """Return how many predictions an example has; a mask counts by the share it keeps."""
         mask = getattr(outputs, "_keras_mask", None)
         kept = 1.0 if mask is None else float(tf.reduce_mean(tf.cast(mask, tf.float32)))
         return kept * predictions_per_example(likelihood, targets, outputs)
 
     def even(targets: Any, outputs: Any, weights: Any) -> float:
+        """Return the mean −log p in nats where every class is the target equally often."""
         every = _each_class(likelihood.kind, targets, outputs)
         return float(np.mean([mean(y, outputs, weights) for y in every]))
 
@@ -173,12 +177,14 @@ def _as_probabilities(likelihood: Likelihood, *, divide: bool) -> KnownLoss:
     """
 
     def logits(outputs: Any) -> Any:
+        """Return the log of outputs cut off at 0 and 1, first divided by their sum if asked for."""
         outputs = tf.convert_to_tensor(outputs)
         if divide:
             outputs = outputs / tf.reduce_sum(outputs, axis=-1, keepdims=True)
         return tf.math.log(tf.clip_by_value(outputs, TINY, 1 - TINY))
 
     def log_prob(targets: Any, outputs: Any) -> Any:
+        """Return the log of the output of the target's class, read as its probability."""
         logs = logits(outputs)
         if likelihood.kind == "one-hot":
             return tf.reduce_sum(tf.cast(targets, logs.dtype) * logs, axis=-1)
@@ -195,6 +201,7 @@ def _as_probability(likelihood: Likelihood) -> KnownLoss:
     """
 
     def log_prob(targets: Any, outputs: Any) -> Any:
+        """Return log p of each yes or no, the output read as the probability of yes."""
         yes = tf.clip_by_value(tf.convert_to_tensor(outputs), TINY, 1 - TINY)
         shares = beside_tensor(targets, outputs)
         return shares * tf.math.log(yes + TINY) + (1 - shares) * tf.math.log(1 - yes + TINY)
@@ -206,6 +213,7 @@ def _broadcast() -> KnownLoss:
     """Return the log_prob of targets of another shape, each beside several predictions."""
 
     def mean(targets: Any, outputs: Any, _: Any) -> float:
+        """Return −log p in nats, a mean over every pairing of a target with a prediction."""
         targets = tf.cast(targets, outputs.dtype)
         if targets.shape.rank == 1 and outputs.shape.rank == 2:
             targets = targets[:, tf.newaxis]  # as Keras hands them to a loss
@@ -220,6 +228,7 @@ def _errors() -> list[KnownLoss]:
 
 def _power(exponent: int, name: str) -> KnownLoss:
     def residuals(targets: Any, outputs: Any) -> Any:
+        """Return targets minus outputs, in the shape of the outputs."""
         outputs = tf.convert_to_tensor(outputs)
         targets = tf.cast(targets, outputs.dtype)
         if tf.size(targets) != tf.size(outputs):
@@ -227,6 +236,7 @@ def _power(exponent: int, name: str) -> KnownLoss:
         return tf.reshape(targets, outputs.shape) - outputs
 
     def mean(targets: Any, outputs: Any, weights: Any) -> float:
+        """Return the mean of the errors' absolute values to this power, weighted if asked for."""
         errors = tf.abs(residuals(targets, outputs)) ** exponent
         if weights is not None:
             errors *= tf.reshape(
@@ -235,6 +245,7 @@ def _power(exponent: int, name: str) -> KnownLoss:
         return float(tf.reduce_mean(errors))
 
     def predictions(_targets: Any, outputs: Any) -> float:
+        """Return how many outputs belong to an example."""
         outputs = tf.convert_to_tensor(outputs)
         return float(int(tf.size(outputs)) / outputs.shape[0])
 

@@ -67,9 +67,10 @@ def layer_draws(posterior: Posterior) -> LayerDraws | None:
 def _drawers(posterior: Posterior) -> tuple[Callable[[], Any], Callable[[], Any]] | None:
     """Return a function that draws as the layer does, and one that draws from the posterior."""
     layer = posterior.layer
-    if isinstance(layer, tfp.layers.DenseVariational):
+    if isinstance(layer, tfp.layers.DenseVariational) and posterior.make is not None:
         probe = tf.zeros([1, layer.input_spec.axes[-1]])
-        return lambda: tf.convert_to_tensor(layer._posterior(probe)), lambda: _sample(posterior)
+        made = posterior.make()
+        return lambda: tf.convert_to_tensor(layer._posterior(probe)), lambda: made.sample()
     draw = getattr(layer, f"{posterior.part}_posterior_tensor_fn", None)
     if draw is None or posterior.make is None:
         return None
@@ -78,11 +79,6 @@ def _drawers(posterior: Posterior) -> tuple[Callable[[], Any], Callable[[], Any]
     if "Flipout" in type(layer).__name__ and centred is not None:
         given = centred  # its draws have mean 0: the layer adds the mean to the outputs
     return lambda: draw(given), lambda: given.sample()
-
-
-def _sample(posterior: Posterior) -> Any:
-    assert posterior.make is not None
-    return posterior.make().sample()
 
 
 def _array(weights: Any) -> Any:

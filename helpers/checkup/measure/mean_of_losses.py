@@ -14,6 +14,7 @@ def averages_losses(case: Case) -> bool:
     known = type(case.network).losses
 
     def losses(network: object) -> list[tf.Tensor]:
+        """Return a network's entries as ever; those of the one looked at, and a zero more."""
         entries = list(known.__get__(network))
         return [*entries, tf.zeros([])] if network is case.network else entries
 

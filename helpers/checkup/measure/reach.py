@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ...model.likelihood import flatten_heads, squeezed
-from ...model.small_scales import small_scales
+from ...model.small_scales import SmallScale, small_scales
 from .case import Case
 from .moved_weights import moved_weights
 from .seen_outputs import SeenOutput, is_continuous, seen_outputs
@@ -73,20 +73,20 @@ def reaches(case: Case) -> list[Reach]:
     if all(moments is None for moments in found):
         return []
     names = [head.name for head in case.data.heads]
-    tried = [list(zip(*_tried(case, names, size), strict=True)) for size in SIZES]
+    with small_scales(case.posteriors) as small:
+        tried = [list(zip(*_tried(case, names, size, small), strict=True)) for size in SIZES]
     made = [_reach(output, leaves[i], [t[i] for t in tried]) for i, output in enumerate(outputs)]
     return [reach for reach in made if reach is not None]
 
 
-def _tried(case: Case, names: list[str], size: float) -> list[list[Any]]:
+def _tried(case: Case, names: list[str], size: float, small: list[SmallScale]) -> list[list[Any]]:
     """Return mean and standard deviation of every output, at many weights of a size."""
     tried = []
-    with small_scales(case.posteriors) as small:
-        for seed in range(SEEDS):
-            for sign in (1.0, -1.0):
-                with moved_weights(case.variables, small, 100 + seed, sign * size):
-                    outputs = _call(case)
-                tried.append([_moments(o, n) for o, n in zip(outputs, names, strict=True)])
+    for seed in range(SEEDS):
+        for sign in (1.0, -1.0):
+            with moved_weights(case.variables, small, 100 + seed, sign * size):
+                outputs = _call(case)
+            tried.append([_moments(o, n) for o, n in zip(outputs, names, strict=True)])
     return tried
 
 

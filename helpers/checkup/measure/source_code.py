@@ -1,6 +1,8 @@
 """The reader's own code, and the ``lr=`` that optimizers are given in it."""
 
 import ast
+import functools
+import os
 import pathlib
 import site
 import sys
@@ -44,10 +46,14 @@ def readers_sources() -> list[str]:
 
 def _is_library(path: str) -> bool:
     """Whether a file is of an installed package, of Python itself, or of these helpers."""
-    libraries = [*sysconfig.get_paths().values(), *site.getsitepackages()]
-    if pathlib.Path(path).is_relative_to(HELPERS):
-        return True
-    return "-packages" in path or any(path.startswith(library) for library in libraries)
+    return "-packages" in path or path.startswith(_libraries())
+
+
+@functools.cache
+def _libraries() -> tuple[str, ...]:
+    """Return how the paths of such files begin; there are thousands of files to compare with."""
+    own = str(HELPERS) + os.sep
+    return (*sysconfig.get_paths().values(), *site.getsitepackages(), own)
 
 
 def _parses(text: str) -> bool:

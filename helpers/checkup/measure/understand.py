@@ -36,6 +36,7 @@ def _compiled(network: Any) -> Objective:
     if _has_own_step(network):
 
         def step(batch: Batch) -> Any:
+            """Return what the network's own ``train_step`` returns for a batch, its logs."""
             with containers:
                 return network.train_step(_element(batch))
 
@@ -43,6 +44,7 @@ def _compiled(network: Any) -> Objective:
         return Objective("step", step, text)
 
     def total(batch: Batch) -> Any:
+        """Return what ``fit`` minimises on a batch: a scalar, compiled loss + sum(losses)."""
         with containers:
             outputs = network(batch.inputs, training=True)
             return network.compute_loss(batch.inputs, batch.targets, outputs, batch.weights)
@@ -86,6 +88,7 @@ def _container(loss: Any, network: Any) -> Any:
 
 def _only_losses(network: Any) -> Objective:
     def total(batch: Batch) -> Any:
+        """Return the sum of the entries of ``losses`` after a call: a scalar, 0 without any."""
         network(batch.inputs)
         return tf.add_n([tf.reduce_sum(x) for x in network.losses]) if network.losses else 0.0
 
@@ -100,6 +103,7 @@ def _with_losses(network: Any, loss: Any, *, sure: bool) -> Objective:
     container = compile_utils.LossesContainer(loss)
 
     def total(batch: Batch) -> Any:
+        """Return the given loss of a batch, weighted as by ``fit``, + sum(losses): a scalar."""
         outputs = network(batch.inputs, training=True)
         return container(
             batch.targets,
@@ -128,6 +132,7 @@ def _of_callable(network: Any, batch: Batch, loss: Any) -> Objective:
 
 def _own(network: Any, loss: Any, arguments: Any) -> Objective:
     def total(batch: Batch) -> Any:
+        """Return what the given function returns for network, inputs and targets of a batch."""
         return loss(*arguments(network, batch))
 
     return Objective("own", total, "Checked: the given function, as the whole objective.")

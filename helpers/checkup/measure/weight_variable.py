@@ -58,6 +58,7 @@ def weight_variables(
     found: dict[int, WeightVariable] = {}
 
     def factors_at(values: list[Any]) -> list[float]:
+        """Return each KL's factor while the variables have these values; then put them back."""
         try:
             for variable, value in zip(candidates, values, strict=True):
                 variable.assign(value)
