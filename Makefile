@@ -9,7 +9,7 @@ PYTHON ?=
 PORT ?= 8000
 # make test FORCE=1 runs the tests even if nothing changed since the last green run.
 FORCE ?=
-# make test TWICE=all executes every chapter a second time, not one in twenty-one.
+# make test TWICE=all executes every chapter a second time, not one in twenty-two.
 TWICE ?=
 export FORCE PORT TWICE
 

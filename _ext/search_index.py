@@ -26,7 +26,7 @@ SUMMARY = 110
 BOOST = {
     "chapters/questions": 1.25,
     "chapters/symptoms": 1.1,
-    "chapters/20-error-index": 0.9,
+    "chapters/21-error-index": 0.9,
     "chapters/api": 0.5,
     "chapters/glossary": 0.6,
     "chapters/references": 0.3,

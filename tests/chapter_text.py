@@ -51,7 +51,7 @@ class Chapter:
     @property
     def is_numbered(self) -> bool:
         """Whether the whole contract applies: the landing page and the error index keep a part."""
-        return not self.name.startswith(("00-", "20-"))
+        return not self.name.startswith(("00-", "21-"))
 
     @property
     def cells(self) -> list[Block]:

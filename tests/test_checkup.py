@@ -228,7 +228,7 @@ def test_every_link_leads_somewhere():
     assert missing_targets(["18-check-up#no-such-heading", "99-none"]) != []
     assert missing_targets(PAGES.values()) == []
     assert link_to("kl-missing").startswith(SITE)
-    assert link_to("cannot-run").endswith("/chapters/20-error-index.html")
+    assert link_to("cannot-run").endswith("/chapters/21-error-index.html")
 
 
 def test_unknown_kind_is_an_error():

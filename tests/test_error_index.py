@@ -11,7 +11,7 @@ from chapter_text import ROOT, parse
 
 from helpers.model.error_causes import CAUSES
 
-INDEX = ROOT / "chapters" / "20-error-index.md"
+INDEX = ROOT / "chapters" / "21-error-index.md"
 ANSWER = ("Cause.", "Cure.")
 COMPARED = ("raised", "warned", "told", "compare")
 LINK = re.compile(r"\]\(\d\d-[a-z0-9-]+\.md#[\w-]+\)")

@@ -22,7 +22,7 @@ from helpers.published.catalogue import CATALOGUE
 from helpers.published.printed_kl import growth_with_step, undo_warm_up
 from helpers.published.recipe import build_network
 from helpers.published.results import read_results
-from helpers.published.start import Spread, drawn_kl_stddev, kl_at_start
+from helpers.published.untrained import Spread, drawn_kl_stddev, kl_at_start
 
 WINE = np.array([
     [46.2377, 6.7989], [52.9262, 7.2742], [45.8535, 6.7705], [45.6427, 6.7549], [48.2844, 6.9476],

@@ -18,7 +18,7 @@ from helpers.published.priors import scale_mixture
 from helpers.published.recipe import Recipe, build_network, make_optimizer
 from helpers.published.repeat import LOGITS, repeat
 from helpers.published.results import read_results
-from helpers.published.start import Spread
+from helpers.published.untrained import Spread
 
 tfd = tfp.distributions
 TINY = Recipe(

@@ -45,7 +45,7 @@ PAGES = {
     "activation-kl": "12-activations#a-kl-for-every-image",
     "learning-rate-ignored": "06-then-and-now#the-optimizer-and-a-learning-rate-that-is-ignored",
     "learning-rate-default": "06-then-and-now#the-optimizer-and-a-learning-rate-that-is-ignored",
-    "cannot-run": "20-error-index",
+    "cannot-run": "21-error-index",
     "not-finite": "08-exact-answer#a-noise-scale-that-is-learned",
     "not-checked": "18-check-up#what-the-check-up-cannot-see",
 }

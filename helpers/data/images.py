@@ -2,8 +2,6 @@
 
 Nothing here is bundled: Keras downloads the images once (11 MB or 31 MB) and keeps them. The
 chapters run without them.
-
-Introduced in chapters/20-published-numbers.md, "Trainings, repeated".
 """
 
 import os

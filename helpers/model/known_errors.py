@@ -1,6 +1,6 @@
 """From an error to its cause: by the text, and by the argument that a layer was at work on.
 
-Introduced in chapters/20-error-index.md, "Error index".
+Introduced in chapters/21-error-index.md, "Error index".
 """
 
 import re

@@ -1,7 +1,7 @@
 """Published numbers and trainings: read off a log, computed at the start, or trained again.
 
 The rooms: :mod:`~helpers.published.logs` reads what other people's programs printed,
-:mod:`~helpers.published.printed_kl` takes the KL out of it, :mod:`~helpers.published.start` has the
+:mod:`~helpers.published.printed_kl` takes the KL out of it, :mod:`~helpers.published.untrained` has the
 KL of a network that is not trained yet, :mod:`~helpers.published.recipe` says what a training is,
 and :mod:`~helpers.published.repeat` trains it.
 """
@@ -14,7 +14,7 @@ from .priors import scale_mixture
 from .recipe import Recipe, build_network
 from .repeat import repeat
 from .results import read_results
-from .start import Spread, drawn_kl_stddev, kl_at_start
+from .untrained import Spread, drawn_kl_stddev, kl_at_start
 
 __all__ = [
     "CATALOGUE",

@@ -1,6 +1,6 @@
 """The trainings that are repeated, each with what others have published about it.
 
-Introduced in chapters/20-published-numbers.md, "Trainings, repeated".
+Introduced in chapters/20-published-numbers.md, "Published numbers, repeated".
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .priors import scale_mixture
 from .recipe import Recipe
-from .start import Spread
+from .untrained import Spread
 
 
 class Published(NamedTuple):
@@ -140,7 +140,6 @@ CATALOGUE: dict[str, Repeated] = {
     "narrow_prior": _until_flat(
         "Gaussian prior of σ e⁻²", (*SHORT, 20), prior=((1.0, math.exp(-2)),)
     ),
-    "mixture_converged": _until_flat("scale mixture prior", (*SHORT, 20), prior=MIXTURE),
     "narrow_start": _variant(
         "σ starts at 0.0003", untransformed_scales=Spread("normal", -8.0, 0.0)
     ),

@@ -1,7 +1,4 @@
-"""Priors of a weight: a Gaussian around 0, or several with shares (a scale mixture).
-
-Introduced in chapters/20-published-numbers.md, "Trainings, repeated".
-"""
+"""Priors of a weight: a Gaussian around 0, or several with shares (a scale mixture)."""
 
 import math
 from collections.abc import Callable

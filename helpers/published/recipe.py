@@ -1,6 +1,6 @@
 """What a training is: data, network, prior, start, estimator, optimizer and schedule, in one value.
 
-Introduced in chapters/20-published-numbers.md, "Trainings, repeated".
+Introduced in chapters/20-published-numbers.md, "The KL before the first step".
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from .priors import GAUSSIAN, Prior, check_prior, divergence_fn, prior_fn
-from .start import TFP_MEANS, TFP_SCALES, Spread
+from .untrained import TFP_MEANS, TFP_SCALES, Spread
 
 tfpl = tfp.layers
 

@@ -1,7 +1,4 @@
-"""Training a recipe, so that it can be interrupted, and measuring it at chosen epochs.
-
-Introduced in chapters/20-published-numbers.md, "Trainings, repeated".
-"""
+"""Training a recipe, so that it can be interrupted, and measuring it at chosen epochs."""
 
 import os
 import tempfile

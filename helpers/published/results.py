@@ -1,6 +1,6 @@
 """Reading what repeated trainings have come to: points, epochs and pruning, for each seed.
 
-Introduced in chapters/20-published-numbers.md, "Trainings, repeated".
+Introduced in chapters/20-published-numbers.md, "Published numbers, repeated".
 """
 
 import json

@@ -1,7 +1,7 @@
 """Execute chapters a second time, compare the bytes: python -m tools twice [--all] [--jobs N].
 
 Two executions must give the same text, tables and pictures. A second execution of the whole book
-costs as much as the first, so one run takes one chapter in twenty-one: what was edited last, then
+costs as much as the first, so one run takes one chapter in twenty-two: what was edited last, then
 the next chapters from a place that the commit and the Python name. What was compared stays compared
 as long as its outputs are stored, so that the runs after this one take the rest. --all, or
 TWICE=all in the environment, leaves nothing out (the weekly run).

@@ -7,7 +7,7 @@ import scipy.stats
 
 from helpers.losses.gaussian_kl import gaussian_kl
 from helpers.published.priors import scale_mixture
-from helpers.published.start import Spread, drawn_kl_stddev, kl_at_start
+from helpers.published.untrained import Spread, drawn_kl_stddev, kl_at_start
 
 NORMAL, UNIFORM, CONSTANT = (
     Spread("normal", -3.0, 0.4),

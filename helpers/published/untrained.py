@@ -1,6 +1,6 @@
 """Where the variables of a posterior start, and the KL that follows from it before any training.
 
-Introduced in chapters/20-published-numbers.md, "The KL before the first step".
+Introduced in chapters/20-published-numbers.md, "Published numbers, repeated".
 """
 
 from collections.abc import Callable
