@@ -9,7 +9,7 @@ from helpers.figures.uncertainty import (
     plot_quality,
     plot_units_in_use,
 )
-from helpers.page.uncertainty_results import t_interval
+from helpers.prediction.seed_intervals import t_interval
 
 __all__ = ["results"]  # a fixture
 

@@ -11,9 +11,9 @@ from helpers.page.uncertainty_results import (
     compare_with,
     interval_table,
     read_uncertainty,
-    t_interval,
     values_by_seed,
 )
+from helpers.prediction.seed_intervals import t_interval
 
 DENSITY = {
     "plain": [-0.30, -0.20, -0.25],
