@@ -13,6 +13,8 @@ import tf_keras
 from helpers.losses import losses_by_layer
 from helpers.model.entry_units import EntryUnit, entry_units, example_inputs
 from helpers.networks.posteriors import gaussian_posterior, point_posterior
+from helpers.published.priors import scale_mixture
+from helpers.published.recipe import Recipe, build_network
 
 tfd, tfpl = tfp.distributions, tfp.layers
 L = tf_keras.layers
@@ -422,6 +424,15 @@ class Held(L.Layer):
     def call(self, inputs):
         self.add_loss(tfd.kl_divergence(self.q, self.p) / N)
         return inputs @ self.q.sample()
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_layers_of_one_shape_are_not_mistaken_for_each_other(seed):
+    """The densities of equal layers are alike; only those of one draw belong together."""
+    recipe = Recipe(bayesian_biases=True, prior=scale_mixture(0.5, 0, 6), hidden=(40, 40, 7))
+    network, inputs = build_network(recipe, seed), tf.random.uniform([7, 40], seed=0)
+    network(inputs)
+    assert [unit.divisor for unit in entry_units(network, inputs)] == [1.0] * 8
 
 
 def test_distributions_that_a_layer_holds_are_read():

@@ -360,7 +360,7 @@ class _Probe:
         for index in todo:
             exact, *pair = factors[index]
             flat = np.isfinite(pair).all() and abs(pair[0] - pair[1]) <= 0.02 * abs(pair[0])
-            if not flat or pair[0] == 0:
+            if not (flat or index in self.seen) or pair[0] == 0:
                 problem = _zero() if self.values[index] == 0 else _no_plateau()
                 units[index] = replace(units[index], kind="unknown", problem=problem)
                 continue
