@@ -679,6 +679,48 @@ MUTATIONS = [
         "noise = keras.random.normal(self.mean.shape, seed=3)  # the mistake",
         "noise = keras.random.normal(self.mean.shape, seed=self.noise)",
     ),
+    Mutation(
+        "20",
+        "the log holds KL / N with the N of the training data",
+        "+ 8, 1248, 5",
+        "+ 8, 1560, 5",
+    ),
+    Mutation(
+        "20",
+        "the log scatters as one draw does",
+        "one_draw = drawn_kl_stddev(np.zeros(num_weights), np.log(2))",
+        "one_draw = drawn_kl_stddev(np.ones(num_weights), np.log(2))",
+    ),
+    Mutation(
+        "20",
+        "the untrained LeNet-5 has the expected KL",
+        'start["KL/N"] = table["nats"].to_numpy() / 60_000',
+        'start["KL/N"] = table["nats"].to_numpy() / 59_900',
+    ),
+    Mutation(
+        "20",
+        "the weight rises in a line",
+        'undo_warm_up(report["step"], report["kl"], warm_up_steps)',
+        'undo_warm_up(report["step"] ** 0.5, report["kl"], warm_up_steps)',
+    ),
+    Mutation(
+        "20",
+        "held-out nats take the label",
+        "return np.log(probabilities[np.arange(len(labels)), labels]).mean()",
+        "return np.log(probabilities[np.arange(len(labels)), labels - 1]).mean()",
+    ),
+    Mutation(
+        "20",
+        "the longer a training, the cheaper its pruning",
+        'at_share("gaussian_400", epoch) for epoch',
+        'at_share("straight_dope", min(epoch, 10)) for epoch',
+    ),
+    Mutation(
+        "20",
+        "a training until flat has more errors than an unfinished one",
+        '"a higher rate that falls": ("converged", 40)',
+        '"a higher rate that falls": ("gaussian_400", 40)',
+    ),
 ]
 
 

@@ -54,7 +54,7 @@ def test_pruning_has_a_line_for_each_length():
     first, second = picture.figure.axes
     assert [line.get_ydata().tolist() for line in first.lines] == [[3.0, 50.0], [1.5, 3.0]]
     assert len(second.lines) == 1
-    assert "after 5 epochs 1.50 % whole, 3.00 % at 95 %" in picture.alt
+    assert "5 epochs, 1.50 % whole, 3.00 % at 95 %" in picture.alt
 
 
 def test_errors_stand_in_the_row_of_their_training():

@@ -101,7 +101,8 @@ def plot_pruned_by_epoch(pruned: dict[str, pd.DataFrame], epochs: Sequence[int])
         axis.title.set_fontsize("medium")
         sentences.append(f"{title}: {'; '.join(parts)}")
     first = np.ravel(axes)[0]
-    first.set(ylabel="test error (%)")
+    lowest = min(rows["error"].min() for rows in pruned.values())
+    first.set(ylabel="test error (%)", ylim=(0.8 * max(lowest, 0.1), 110.0))
     first.legend(fontsize="small", title="epochs")
     return DescribedFigure(
         figure,
@@ -122,7 +123,7 @@ def _draw_pruned(axis: Axes, rows: pd.DataFrame, epochs: Sequence[int]) -> list[
             mean.index, mean, spread, fmt=f"{marker}-", alpha=shade, ms=5, lw=1.5,
             color=COLOURS["bayesian"], label=f"{epoch}",
         )  # fmt: skip
-        parts.append(f"after {epoch} epochs {mean.iloc[0]:.2f} % whole, {mean[0.95]:.2f} % at 95 %")
+        parts.append(f"{epoch} epochs, {mean.iloc[0]:.2f} % whole, {mean[0.95]:.2f} % at 95 %")
     return parts
 
 

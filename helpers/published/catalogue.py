@@ -103,7 +103,7 @@ def _of_width(width: int, prior: str) -> Repeated:
     title = f"2 × {width}, {'scale mixture' if is_mixture else 'Gaussian'} prior"
     lengths = {(400, "gaussian"): (*SHORT, 20, 40), (400, "mixture"): (*SHORT, 20)}
     return Repeated(
-        title, recipe, lengths.get((width, prior), SHORT), tuple(_error(*row) for row in rows)
+        title, recipe, lengths.get((width, prior), SHORT[:-1]), tuple(_error(*row) for row in rows)
     )
 
 
