@@ -1,4 +1,7 @@
-"""Priors of a weight: a Gaussian around 0, or several with shares (a scale mixture)."""
+"""Priors of a weight: a Gaussian around 0, or several with shares (a scale mixture).
+
+Introduced in chapters/20-published-numbers.md, "What does not reproduce".
+"""
 
 import math
 from collections.abc import Callable
