@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="name the trainings")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="which")
     parser.add_argument("--epochs", type=int, help="end after so many, not as the catalogue says")
+    parser.add_argument("--again", action="store_true", help="one seed more, against the results")
     parser.add_argument(
         "--images", type=pathlib.Path, help="a file of images in place of a download"
     )
