@@ -8,6 +8,7 @@ if the error or the KL lies outside of the interval in which 99 of 100 trainings
 """
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import sys
@@ -44,7 +45,7 @@ def new_record(name: str, repeated: Repeated, arguments: list[str]) -> dict[str,
 
 def row(point: Point) -> dict[str, Any]:
     """Return a point as what JSON can hold; the rows of its epochs are kept apart."""
-    values = point._asdict()
+    values = dict(vars(point))
     del values["history"], values["pruned"]
     pruned = {str(share): round(error, 4) for share, error in point.pruned.items()}
     return {name: round(value, 6) for name, value in values.items()} | {"pruned": pruned}
@@ -145,7 +146,7 @@ def main() -> None:
             repeated = CATALOGUE[name]
             if options.epochs is not None:
                 kept = [epoch for epoch in repeated.epochs if epoch < options.epochs]
-                repeated = repeated._replace(epochs=(*kept, options.epochs))
+                repeated = dataclasses.replace(repeated, epochs=(*kept, options.epochs))
             record = new_record(name, repeated, sys.argv[1:])
             record["wanted"] = len(options.seeds)
             recorder = Recorder(options.out / f"{name}.json", record)

@@ -195,7 +195,9 @@ def test_going_on_gives_the_numbers_of_a_training_without_a_break(data, points, 
     )  # fmt: skip
     (second,) = repeat(TINY, data, [6], after=2, seed=3, folder=tmp_path / "run")
     for ours, whole in ((second, points[1]),):
-        assert ours._replace(seconds=0, history=None) == whole._replace(seconds=0, history=None)
+        assert dataclasses.replace(ours, seconds=0, history=None) == dataclasses.replace(
+            whole, seconds=0, history=None
+        )
         np.testing.assert_array_equal(ours.history, whole.history)
 
 

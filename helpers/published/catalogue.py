@@ -5,14 +5,15 @@ Introduced in chapters/20-published-numbers.md, "Published numbers, repeated".
 
 import dataclasses
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from .priors import scale_mixture
 from .recipe import Recipe
 from .untrained import Spread
 
 
-class Published(NamedTuple):
+@dataclass(frozen=True)
+class Published:
     """A number that somebody else has written down.
 
     Attributes
@@ -33,7 +34,8 @@ class Published(NamedTuple):
     setting: str
 
 
-class Repeated(NamedTuple):
+@dataclass(frozen=True)
+class Repeated:
     """A training, when it is measured, and the numbers beside which it is put.
 
     Attributes

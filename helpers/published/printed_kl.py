@@ -3,7 +3,7 @@
 Introduced in chapters/20-published-numbers.md, "The KL in a printed log".
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ from .logs import rounding
 Array = npt.NDArray[np.float64]
 
 
-class Growth(NamedTuple):
+@dataclass(frozen=True)
+class Growth:
     """How a printed KL grows with the number of the step.
 
     Attributes

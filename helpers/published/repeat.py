@@ -4,6 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,8 @@ NUM_DRAWS = 10
 LOGITS = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True)
+class Point:
     """What a training has come to after so many epochs.
 
     Attributes
@@ -44,7 +46,7 @@ class Point(NamedTuple):
     seconds
         Of training and of measuring, since the last point.
     pruned
-        The error of the means (percent) without the weights of the lowest |μ|/σ: by their share.
+        The error of the means (percent) by the share of removed weights, lowest ``|μ|/σ`` first.
     history
         A row for each epoch since the last point: ``epoch`` and the means of
         ``negative_log_likelihood`` (nats per image), ``kl`` (nats), ``loss``, and
