@@ -59,9 +59,7 @@ class Repeated:
 PAPER = "Blundell et al. (2015), table 1"
 REPORTS = {
     "clarke": "Clarke, Mak and Lee, report",
-    "liu": "Liu, Murray and Persky, poster",
     "saxena": "Saxena et al., results",
-    "paddle": "MiuGod0126, in Paddle",
 }
 # Weights of biases are drawn too, as in the paper; the start is that of TFP's layers.
 GAUSSIAN_400 = Recipe(bayesian_biases=True)

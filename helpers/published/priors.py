@@ -65,6 +65,7 @@ def prior_fn(prior: Prior) -> Callable[..., Any]:
     """Return a ``kernel_prior_fn`` for TFP's layers: independent weights, each with that prior."""
 
     def make(dtype: Any, shape: Any, *_: Any) -> Any:
+        """Return the prior of all weights of a shape, as one event."""
         shares, scales = zip(*prior, strict=True)
         if len(prior) == 1:
             one = tfd.Normal(tf.zeros(shape, dtype), tf.constant(scales[0], dtype))
@@ -85,6 +86,7 @@ def divergence_fn(prior: Prior) -> Callable[..., Any]:
         return lambda q, p, _: tfd.kl_divergence(q, p)
 
     def by_one_draw(q: Any, p: Any, _: Any) -> Any:
+        """Return log q(w) − log p(w) of one draw w from q, nats: an unbiased estimate."""
         weights = q.sample()
         return q.log_prob(weights) - p.log_prob(weights)
 
