@@ -65,6 +65,7 @@ def test_tables_and_json_lines():
     table = read_training_log("epoch, loss, note\n1, 2.50, first\n2, 1e-3, second\n")
     assert table.to_dict("list") == {"epoch": [1.0, 2.0], "loss": [2.5, 1e-3]}
     assert rounding(table, "loss") == 0.5e-3
+    assert read_training_log("epoch,loss\n1,46.5\n2,40")["loss"].to_list() == [46.5, 40.0]
     lines = read_training_log('{"epoch": 1, "val loss": 2.5}\n{"epoch": 2, "val loss": 2.25}')
     assert lines["val_loss"].to_list() == [2.5, 2.25]
 
@@ -106,3 +107,18 @@ def test_a_warm_up_ends():
         undo_warm_up([1, 2, 3], [1.0, 1.0, 1.0], 0)
     with pytest.raises(ValueError, match="2 steps and 2 values"):
         growth_with_step([1, 2], [1.0, 1.0])
+
+
+def test_steps_within_epochs_and_counters_at_the_end_of_a_line():
+    steps = read_training_log("Epoch 1\nStep 10 loss: 3\nStep 20 loss: 2\nEpoch 2\nStep 30 loss: 1")
+    assert steps["loss"].to_list() == [3.0, 2.0, 1.0]
+    assert steps["epoch"].to_list()[::2] == [1.0, 2.0]
+    last = read_training_log("loss 3.0 epoch 1\nloss 2.0 epoch 2")
+    assert last.to_dict("list") == {"loss": [3.0, 2.0], "epoch": [1.0, 2.0]}
+    one_line = read_training_log("epoch 1 loss 3 epoch 2 loss 2")
+    assert one_line["loss"].to_list() == [3.0, 2.0]
+
+
+def test_decimal_commas_are_refused():
+    with pytest.raises(ValueError, match="replace the commas in numbers by points"):
+        read_training_log("step 1 loss 2,5\nstep 2 loss 2,4")

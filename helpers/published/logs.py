@@ -6,7 +6,7 @@ Introduced in chapters/20-published-numbers.md, "The KL in a printed log".
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ PAIR = re.compile(
     rf"(?P<value>{NUMBER})",
     re.IGNORECASE,
 )
+DECIMAL_COMMA = re.compile(r"[:=\s]\d+,\d{1,2}(?![\d,])")
 COUNTERS = ("epoch", "step", "iteration", "iter", "batch")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -45,7 +46,7 @@ def read_training_log(text: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If there is no named number in it.
+        If there is no named number in it, or it writes decimals with a comma.
     """
     lines = [line.strip() for line in re.split(r"[\r\n]+", ANSI.sub("", text)) if line.strip()]
     if _is_table(lines):
@@ -53,6 +54,11 @@ def read_training_log(text: str) -> pd.DataFrame:
     elif lines and all(line.startswith("{") for line in lines):
         reports = [{_plain(k): str(v) for k, v in json.loads(line).items()} for line in lines]
     else:
+        if DECIMAL_COMMA.search(text):
+            raise ValueError(
+                "The log writes numbers such as 2,5 with a comma, which also stands for thousands: "
+                "replace the commas in numbers by points."
+            )
         reports = list(_reports([_pairs(line) for line in lines]))
     if not any(reports):
         raise ValueError(
@@ -105,21 +111,32 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s\-]+", "_", name.strip()).lower()
 
 
-def _reports(lines: Iterable[list[tuple[str, str]]]) -> Iterator[dict[str, str]]:
+def _reports(lines: list[list[tuple[str, str]]]) -> Iterator[dict[str, str]]:
     """Yield the reports in the named numbers of all lines."""
-    lines = list(lines)
-    names = {name for line in lines for name, _ in line}
-    counter = next((name for name in COUNTERS if name in names), None)
+    counters = {name for line in lines for name, _ in line if name in COUNTERS}
     report: dict[str, str] = {}
     for line in lines:
+        if _begins([name for name, _ in line], report, counters):
+            yield report
+            report = {}
+        seen: set[str] = set()
         for name, value in line:
-            begins = name == counter if counter else name in report
-            if begins and report and (counter is None or counter in report):
+            if name in seen and (name in counters or not counters):  # two reports in one line
                 yield report
-                report = {}
+                report, seen = {}, set()
             report[name] = value
+            seen.add(name)
     if report:
         yield report
+
+
+def _begins(names: list[str], report: dict[str, str], counters: set[str]) -> bool:
+    """Whether a line with these names begins a report, and the one so far has ended."""
+    if not counters:
+        return any(name in report for name in names)
+    counted = [name for name in names if name in counters]
+    has_values = any(name not in counters for name in report)
+    return any(name in report or has_values for name in counted) and bool(report)
 
 
 def _number(text: str | None) -> float:
