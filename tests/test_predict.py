@@ -199,6 +199,14 @@ def test_a_bound_that_holds_nothing_is_refused(neural_net, bound, message):
         class_draws(neural_net, IMAGES, 2, max_memory=bound)
 
 
+def test_a_convolution_whose_draws_have_no_vectorised_form_logs_nothing(caplog, capfd):
+    layer = tfp.layers.Convolution2DReparameterization(2, 2)
+    images = np.ones((7, 3, 4, 1), np.float32)
+    draws = class_draws(tf_keras.Sequential([layer]), images, num_draws=2)
+    assert draws.shape == (2, 7, 2, 3, 2)
+    assert "pfor" not in caplog.text + capfd.readouterr().err
+
+
 def test_small_calls_log_nothing(neural_net, caplog, capfd):
     for num_draws in (1, 2, 3, 4, 5, 6):
         class_draws(neural_net, IMAGES, num_draws)

@@ -23,7 +23,7 @@ from ..draws.replay import (
 )
 from ..draws.xla_substitutes import SUBSTITUTES
 from ..model.inputs import as_tensor
-from ..model.untouched import variables_of
+from ..model.untouched import quiet, variables_of
 from .output_leaves import LeafNetwork
 
 Array = npt.NDArray[Any]
@@ -268,8 +268,10 @@ def _over_draws(
         return [leaf[None] for leaf in one_draw([it[0] for it in noise])]
     if not has_loop(traced):  # of a loop that is replayed TensorFlow has no vectorised form
         try:
-            # What depends on no draw is computed once, as the first product with the means.
-            return tf.vectorized_map(one_draw, noise, fallback_to_while_loop=False)
+            # What depends on no draw is computed once, as the first product with the means. Where
+            # TensorFlow cannot, it logs 80 lines of it, and the next line does without.
+            with quiet():
+                return tf.vectorized_map(one_draw, noise, fallback_to_while_loop=False)
         except (ValueError, NotImplementedError):  # an operation without a vectorised form
             pass
     kinds = [leaf.dtype for leaf in traced.outputs]
