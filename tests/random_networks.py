@@ -293,7 +293,9 @@ def drawn(seed: int) -> Drawn:
     heads = tuple(HEADS[kind][0] for kind in kinds)
     averaged = int(np.prod(places[1:])) * (columns[0] if kinds == ["values"] else 1)
     parts = maker.parts
-    return Drawn(network, inputs, targets, heads, parts, divisor, maker.l2, way, form, averaged, text)
+    return Drawn(
+        network, inputs, targets, heads, parts, divisor, maker.l2, way, form, averaged, text
+    )
 
 
 def _forms(body: str) -> tuple[str, ...]:

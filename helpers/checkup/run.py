@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from ..model.checks import check_keras_version
+from ..model.outputs import find_likelihood
 from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
 from .judge.failures import cannot_run
@@ -27,6 +28,7 @@ def checkup(
     num_examples: int | None = None,
     loss: Any = None,
     batch_size: int | None = None,
+    likelihood: Any = None,
 ) -> Report:
     """Check how a network with Bayesian layers is trained, and leave it as it was.
 
@@ -51,6 +53,11 @@ def checkup(
         (network, inputs, targets); a training step that uses a tape will do as well.
     batch_size
         B, if your data term is a *sum* over the batch.
+    likelihood
+        Where your loss is a negative log-likelihood that the check-up does not know: the function
+        (targets, outputs) ↦ negative log-likelihood of each example, in nats, or outputs ↦
+        distribution, as for ``train_by_elbo``; one for each output if there are several. Whether
+        the data term is the mean of it, or the sum, is measured.
 
     Returns
     -------
@@ -66,7 +73,7 @@ def checkup(
     ValueError
         If ``num_examples`` or ``batch_size`` is below 1; if the data have no rows, rows of unequal
         length or different numbers of them; if N of a dataset is not known; if eager execution is
-        switched off.
+        switched off; if ``likelihood`` does not fit the outputs and targets.
     """
     _check_arguments(network, num_examples, batch_size)
     data = read_data(inputs, targets, num_examples, batch_size)
@@ -77,7 +84,14 @@ def checkup(
     except Exception as error:  # noqa: BLE001 (a network that fails is a finding)
         return Report([cannot_run(error)])
     with untouched(network, loss):
-        return _examined(network, data, loss, num_examples=num_examples, batch_size=batch_size)
+        return _examined(
+            network,
+            data,
+            loss,
+            num_examples=num_examples,
+            batch_size=batch_size,
+            likelihood=likelihood,
+        )
 
 
 def _check_arguments(network: Any, num_examples: int | None, batch_size: int | None) -> None:
@@ -100,10 +114,16 @@ def _build(network: Any, batch: Batch) -> None:
 
 
 def _examined(
-    network: Any, data: Data, loss: Any, *, num_examples: int | None, batch_size: int | None
+    network: Any,
+    data: Data,
+    loss: Any,
+    *,
+    num_examples: int | None,
+    batch_size: int | None,
+    likelihood: Any,
 ) -> Report:
     """Run the network and its objective, and let all checks read what they do."""
-    batch = data.batch
+    batch, said = data.batch, None
     tf.config.run_functions_eagerly(True)
     use_seed(0)
     try:
@@ -112,6 +132,8 @@ def _examined(
         called = evaluate(objective, batch).watch.called
     except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
         return Report([cannot_run(error)])
+    if likelihood is not None:
+        said = find_likelihood(network, network(batch.inputs), batch.targets, likelihood)
     setup = TrainingSetup(
         network=network,
         batch=batch,
@@ -122,5 +144,6 @@ def _examined(
         batch_size=batch_size or data.batch_size,
         num_inputs=data.num_rows,
         not_finite=data.not_finite,
+        likelihood=said,
     )
     return examine(setup, called)

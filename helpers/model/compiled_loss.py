@@ -17,7 +17,6 @@ from .likelihood import (
     bernoulli,
     categorical,
     check_pairing,
-    expanded,
     from_distribution_function,
     from_function,
     of_distribution,
@@ -25,9 +24,14 @@ from .likelihood import (
     poisson,
 )
 from .loss_fit import check_fit
-from .recorded_distribution import recorded_distribution
+from .recorded_distribution import distribution_in, recording_log_probs
 
 tfd = tfp.distributions
+
+ASK = (
+    "Compile with loss=lambda y, rv: -rv.log_prob(y), or pass "
+    "likelihood=lambda y, rv: -rv.log_prob(y)."
+)
 
 
 def own_loss_function(loss: Any) -> Callable[..., Any] | None:
@@ -63,27 +67,6 @@ def num_arguments(function: Callable[..., Any]) -> int:
     return sum(p.kind in kinds and p.default is p.empty for p in parameters)
 
 
-def distribution_in(function: Callable[..., Any], outputs: Any) -> Callable[[Any], Any] | None:
-    """Return outputs ↦ the distribution whose log_prob a function of two takes, if it takes one."""
-
-    def distribution(outputs: Any) -> Any:
-        """Return the distribution that the function asks for a log_prob; ``None`` if none."""
-        return recorded_distribution(function, _zeros_beside(outputs), outputs)
-
-    try:
-        return distribution if distribution(outputs) is not None else None
-    except Exception:  # noqa: BLE001 (a function of targets that are no zeros of this shape)
-        return None
-
-
-def _zeros_beside(outputs: Any) -> Any:
-    """Return zeros of the shape and type of targets, beside numbers or a distribution."""
-    if not isinstance(outputs, tfd.Distribution):
-        return tf.zeros_like(tf.convert_to_tensor(outputs))
-    shapes = outputs.batch_shape_tensor(), outputs.event_shape_tensor()
-    return tf.zeros(tf.concat(shapes, axis=0), outputs.dtype)
-
-
 def distribution_beside_loss(outputs: Any, targets: Any, loss: Any) -> Likelihood:
     """Return the distribution's own likelihood, unless the compiled loss is another number.
 
@@ -92,30 +75,51 @@ def distribution_beside_loss(outputs: Any, targets: Any, loss: Any) -> Likelihoo
     ValueError
         If it is another one: which of the two is meant must be said.
     """
-    ask = (
-        "Compile with loss=lambda y, rv: -rv.log_prob(y), or pass "
-        "likelihood=lambda y, rv: -rv.log_prob(y)."
-    )
     if loss is not None and loss_name(loss):
         raise ValueError(
             f"The network puts out a distribution, but is compiled with {loss_name(loss)}, which "
-            f"compares the targets with a draw from it. {ask}"
+            f"compares the targets with a draw from it. {ASK}"
         )
     found = of_distribution()
-    if loss is not None and targets is not None:
-        _check_same(found, own_loss_function(loss), targets, outputs, ask)
+    function = None if loss is None else own_loss_function(loss)
+    if function is not None and targets is not None:
+        _check_same(found, function, targets, outputs)
+    elif function is not None and not _takes_targets_as_they_are(function, outputs):
+        raise ValueError(
+            "The network puts out a distribution, but its compiled loss takes the log_prob of "
+            f"something else than the targets, as of their logarithm. {_ask(function)}"
+        )
     return found
 
 
+def _takes_targets_as_they_are(function: Callable[..., Any], outputs: Any) -> bool:
+    """Whether a loss takes the log_prob of its targets themselves, as far as draws show it."""
+    try:
+        drawn = outputs.sample(seed=(1, 2))
+        with recording_log_probs() as calls:
+            function(drawn, outputs)
+        values = [np.asarray(call.value, float) for call in calls]
+    except Exception:  # noqa: BLE001 (it takes targets of another shape: compared beside those)
+        return True
+    drawn = np.asarray(drawn, float).ravel()
+    alike = [value.ravel() for value in values if value.size == drawn.size]
+    return not alike or any(np.allclose(value, drawn, rtol=1e-5) for value in alike)
+
+
 def _check_same(
-    found: Likelihood, function: Callable[..., Any] | None, targets: Any, outputs: Any, ask: str
+    found: Likelihood, function: Callable[..., Any], targets: Any, outputs: Any
 ) -> None:
-    assert function is not None
-    check_pairing(found, targets, outputs)
-    ours = _mean_nats(found, targets, outputs)
+    """Raise unless a loss is the mean or the sum of minus the distribution's log_prob."""
     theirs = from_function(function).log_prob(targets, outputs)
     total = -float(tf.reduce_sum(theirs))
     mean = total / max(1, int(tf.size(theirs)))
+    try:
+        check_pairing(found, targets, outputs)
+    except ValueError as error:
+        if not _has_row_for_each(theirs, targets):
+            raise
+        raise ValueError(f"{str(error).partition('. ')[0]}. {_ask(function)}") from error
+    ours = _mean_nats(found, targets, outputs)
     size = int(tf.convert_to_tensor(targets).shape[0])
     count = int(tf.size(found.log_prob(targets, outputs)))
     wanted = [ours, ours / size, ours / count]
@@ -124,8 +128,26 @@ def _check_same(
     ):
         raise ValueError(
             "The network puts out a distribution, but its compiled loss is another number than "
-            f"-log_prob of the targets ({mean:.4g} against {ours / count:.4g}). {ask}"
+            f"-log_prob of the targets ({mean:.4g} against {ours / count:.4g}). {_ask(function)}"
         )
+
+
+def _has_row_for_each(theirs: tf.Tensor, targets: Any) -> bool:
+    """Whether a loss gives as many numbers as there are examples."""
+    return int(tf.size(theirs)) == int(tf.convert_to_tensor(targets).shape[0])
+
+
+def _ask(function: Callable[..., Any]) -> str:
+    return (
+        "If that is the negative log-likelihood that you mean, one number for each example, "
+        f"{_pass(function)}. Else pass the targets as the distribution describes them, and compile "
+        "with loss=lambda y, rv: -rv.log_prob(y)."
+    )
+
+
+def _pass(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", "")
+    return f"pass likelihood={name}" if name.isidentifier() else "pass that loss as likelihood="
 
 
 def _mean_nats(likelihood: Likelihood, targets: Any, outputs: Any) -> float:
@@ -151,8 +173,8 @@ def of_compiled_loss(outputs: Any, targets: Any, loss: Any, activation: str) -> 
         return found
     function = own_loss_function(loss)
     assert function is not None
-    distribution = distribution_in(function, outputs)
-    if distribution is not None and _takes_only_that(function, targets, outputs):
+    distribution = distribution_in(function, outputs, targets)
+    if distribution is not None:
         return from_distribution_function(_named(distribution, function))
     if targets is not None and (known := _recognised(function, targets, outputs)) is not None:
         return known
@@ -160,7 +182,7 @@ def of_compiled_loss(outputs: Any, targets: Any, loss: Any, activation: str) -> 
     raise ValueError(
         f"The network is compiled with a loss of your own, {name}, and it is not known whether "
         "that is a negative log-likelihood in nats. If it is one, and returns one number for each "
-        f"example, pass likelihood={name}."
+        f"example, {_pass(function)}."
     )
 
 
@@ -169,17 +191,6 @@ def _named(
 ) -> Callable[[Any], Any]:
     distribution.__name__ = getattr(function, "__name__", "your loss")
     return distribution
-
-
-def _takes_only_that(function: Callable[..., Any], targets: Any, outputs: Any) -> bool:
-    """Whether a function is minus a log_prob beside the reader's targets too, where there are."""
-    if targets is None:
-        return True
-    targets = expanded(tf.convert_to_tensor(targets), tf.convert_to_tensor(outputs).shape)
-    try:
-        return recorded_distribution(function, targets, outputs) is not None
-    except Exception:  # noqa: BLE001 (targets of another shape or type: asked for later on)
-        return False
 
 
 def _recognised(function: Callable[..., Any], targets: Any, outputs: Any) -> Likelihood | None:

@@ -433,6 +433,12 @@ def _unpaired(targets: tuple[Any, ...], distribution: Any, shape: tf.TensorShape
         return text + cure
     if len(targets) == shape.rank - 1 and "Categorical" in name:
         return text + f"Pass one-hot rows: tf.one_hot(targets, {shape[-1]})."
+    if len(targets) == shape.rank and (targets[-1] or 0) > (shape[-1] or 0):
+        return text + (
+            "If the further columns say how a value counts (censored, exposure), pass likelihood=, "
+            "a function (targets, outputs) ↦ negative log-likelihood of each example; else pass "
+            f"targets of shape {wanted}."
+        )
     return text + f"Pass targets of shape {wanted}."
 
 

@@ -15,7 +15,6 @@ import tensorflow_probability as tfp
 from .activations import activation_of_head, last_activation
 from .compiled_loss import (
     distribution_beside_loss,
-    distribution_in,
     num_arguments,
     of_compiled_loss,
     own_loss_function,
@@ -34,6 +33,7 @@ from .likelihood import (
 )
 from .loss_fit import check_fit
 from .plain_outputs import of_plain_tensor
+from .recorded_distribution import distribution_in
 from .targets import check_targets
 
 tfd = tfp.distributions
@@ -133,7 +133,7 @@ def _of_head(
 ) -> Likelihood:
     """Return the likelihood of one output, by the first of the ways that tells it."""
     if given is not None:
-        return _said(outputs, given, activation)
+        return _said(outputs, targets, given, activation)
     if isinstance(outputs, tfd.Distribution):
         return distribution_beside_loss(outputs, targets, loss)
     if loss is not None:
@@ -141,7 +141,7 @@ def _of_head(
     return of_plain_tensor(outputs, targets, activation, before)
 
 
-def _said(outputs: Any, given: Any, activation: str) -> Likelihood:
+def _said(outputs: Any, targets: Any, given: Any, activation: str) -> Likelihood:
     """Return the likelihood that the reader says, once it fits the outputs."""
     function = own_loss_function(given)
     if function is None:
@@ -150,4 +150,4 @@ def _said(outputs: Any, given: Any, activation: str) -> Likelihood:
         return found
     if num_arguments(function) == 1:
         return from_distribution_function(function)
-    return from_function(function, distribution_in(function, outputs))
+    return from_function(function, distribution_in(function, outputs, targets))

@@ -176,15 +176,26 @@ class DrawnOutputs:
             for some in chunk.of_draws():
                 made = np.asarray(function(some, chunk.examples), np.float64)
                 number = len(some.draws) * len(chunk.examples)
-                if not made.ndim or len(made) != number:
-                    raise ValueError(
-                        f"The likelihood gives shape {made.shape} for {number} rows of outputs: "
-                        "its first axis must count the examples, however many they are."
-                    )
+                check_rows(made.shape, number)
                 rows.append(made.reshape(len(some.draws), len(chunk.examples), *made.shape[1:]))
             columns.append(_joined(rows, axis=0))
         drawn = _joined(columns, axis=1)
         return drawn if len(drawn) == self.num_draws else np.repeat(drawn, self.num_draws, axis=0)
+
+
+def check_rows(shape: tuple[int, ...], number: int) -> None:
+    """Raise unless the first axis counts so many rows of outputs.
+
+    Raises
+    ------
+    ValueError
+        If it is another number.
+    """
+    if not shape or shape[0] != number:
+        raise ValueError(
+            f"The likelihood gives shape {shape} for {number} rows of outputs: its first axis must "
+            "count the examples, however many they are."
+        )
 
 
 def _of_draws(leaf: Array, counts: bool, draws: range, rows: slice) -> Array:

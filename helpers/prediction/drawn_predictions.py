@@ -20,7 +20,7 @@ from ..model.heads import in_order
 from ..model.inputs import as_tensors, is_stream, read_arrays
 from ..model.likelihood import HeadsLikelihood, Likelihood, check_pairing, flatten_heads
 from ..model.targets import check_targets
-from .drawn_outputs import Chunk, DrawnOutputs, Some
+from .drawn_outputs import Chunk, DrawnOutputs, Some, check_rows
 from .metrics import entropy_parts
 from .moments import means, variances
 
@@ -262,6 +262,7 @@ class Predictions:
             distribution = self._distribution(outputs)
             made = distribution.sample(number // len(draws), seed=tf.constant(key, tf.int32))
             array = np.asarray(made, np.float64)
+            check_rows(array.shape[1:], len(draws) * len(chunk.examples))
             yield array.reshape(-1, len(chunk.examples), *array.shape[2:])
 
     def _read(self, targets: Any) -> Any:

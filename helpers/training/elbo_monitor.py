@@ -197,14 +197,19 @@ class ElboMonitor(tf_keras.callbacks.Callback):
             )
             return
         report = checkup(
-            self.model, inputs, targets, num_examples=self.num_examples, batch_size=batch_size
+            self.model,
+            inputs,
+            targets,
+            num_examples=self.num_examples,
+            batch_size=batch_size,
+            likelihood=self.likelihood,
         )
         if report.ok:
             return
-        kinds = {finding.kind: finding for finding in report.alarms}
-        named = ", ".join(kinds)
-        first = report.alarms[0]
-        _say(f"the check-up alarms ({named}). {_one_line(first.message)} {_one_line(first.cure)}")
+        named = ", ".join(dict.fromkeys(finding.kind for finding in report.alarms))
+        says = f"alarms ({named})." if named else "did not check all that matters."
+        told = [f"{it.message} {it.cure}" for it in [*report.alarms, *report.unknown]]
+        _say(f"the check-up {says} {_one_line([*told, *report.unchecked][0])}")
 
     def _columns(self) -> tuple[int, dict[str, float]]:
         """Return the number of examples of the epoch so far, and the columns."""

@@ -140,7 +140,7 @@ def _by_weights(entries: list[tuple[int, EntryUnit]]) -> list[tuple[int, ...]]:
     """Return the places of the entries that are KLs, those about the same weights together."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, unit in entries:
-        if unit.kind == "kl":
+        if unit.kind == "kl" and not _is_hidden(unit):
             weights = tuple((id(p.layer), p.part) for p in unit.posteriors)
             groups.setdefault(weights, []).append(place)
     return [tuple(places) for places in groups.values()]
@@ -156,13 +156,21 @@ def _problem(network: Any, units: list[EntryUnit]) -> str:
             return f"the entry of losses {name} is a KL of activations, not of weights"
         if unit.kind == "kl" and unit.variable is None and not np.isfinite(unit.divisor):
             return f"the entry of losses {name} is 0 times its KL"
-        if unit.variable is not None and closed_form(unit.posteriors) is None:
+        if _is_hidden(unit):
             return f"the KL {name} has no closed form, and its weight is a variable"
     known = {(id(p.layer), p.part) for unit in units for p in unit.posteriors}
+    layers = {layer for layer, _ in known}
     for posterior in find_posteriors(network._flatten_layers()):
-        if posterior.is_random and (id(posterior.layer), posterior.part) not in known:
+        # Of a layer without distributions, entries and variables name the parts differently.
+        told = id(posterior.layer) in layers and posterior.make is None
+        if not told and posterior.is_random and (id(posterior.layer), posterior.part) not in known:
             return f"{posterior.name} ({posterior.part}) has a posterior, but adds no KL to losses"
     return "" if known else "no layer adds the KL of its weights to losses"
+
+
+def _is_hidden(unit: EntryUnit) -> bool:
+    """Whether neither a formula nor the entry, of which a variable is a factor, tells the KL."""
+    return unit.variable is not None and closed_form(unit.posteriors) is None
 
 
 def _double(value: Any) -> tf.Tensor:

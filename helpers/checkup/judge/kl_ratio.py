@@ -23,7 +23,9 @@ def judge_ratio(ratio: float, factor: KLFactor, case: Case) -> Finding:
 def counted_often(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
     """Return an alarm if the KL is counted several times."""
     times = round(ratio)
-    counts = {factor.entries, factor.calls, round(sum(factor.shares)), 2, 3}
+    counts = {factor.entries, factor.calls, round(sum(factor.shares))}
+    if not factor.shares:  # it came another way than by losses, so nothing tells how often
+        counts |= {2, 3}
     if abs(ratio - times) > 0.01 * times or times < 2 or times not in counts:
         return None
     text = f"The KL is counted {times} times."
@@ -134,7 +136,10 @@ def _wrong_count(ratio: float, case: Case) -> Finding:
     sure: Sureness = "possible" if case.setup.assumed else "measured"
     cure = f"Divide the sum of the KLs by {n:.6g}, once."
     if case.data.is_sum:
-        cure = "The data term is a sum over the batch: weigh the KL by B/N, or take the mean."
+        cure = (
+            "The data term is a sum over the batch: multiply the sum of the KLs by B/N, or take "
+            "the mean of the data term and divide the sum of the KLs by N."
+        )
     return Finding(
         kind="kl-wrong-count",
         verdict=verdict,

@@ -235,7 +235,8 @@ def _unknown(case: Case) -> Finding:
     )
     cure = (
         "Minimise a negative log-likelihood in nats, summed over all that belongs to an example: "
-        f"for numbers {SUMMED}; for classes or pixels the cross-entropy."
+        f"for numbers {SUMMED}; for classes or pixels the cross-entropy. If your loss is one, pass "
+        "it as checkup(..., likelihood=...), a function (targets, outputs) ↦ nats of each example."
     )
     return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
 

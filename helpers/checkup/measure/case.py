@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from ...model.likelihood import AnyLikelihood
 from ...model.small_scales import SmallScale, small_scales
 from ...model.untouched import untouched
 from ...model.watch import Added
@@ -49,6 +50,8 @@ class TrainingSetup:
         Rows of the inputs passed.
     not_finite
         What is to be said of NaN in the data, "" if there is none.
+    likelihood
+        What the reader says that the data term is, if anything.
     """
 
     network: Any
@@ -60,6 +63,7 @@ class TrainingSetup:
     batch_size: int | None
     num_inputs: int
     not_finite: str = ""
+    likelihood: AnyLikelihood | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +183,7 @@ def measure_case(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> Case:
         if any(item for item in runs[0].watch.added) and small:
             places.append(place(first, random, "where all standard deviations are tiny"))
             entries = compare_entries(small, small_variables(small), first, here, places)
-        data = measure_data_term(network, objective, batch, variables, small)
+        data = measure_data_term(network, objective, batch, variables, small, setup.likelihood)
         scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
     lags = any(f.is_unfelt for f in factors) and lags_behind(objective, batch, posteriors)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ...model.heads import arrange_targets, head_names
-from ...model.likelihood import flatten_heads
+from ...model.likelihood import AnyLikelihood, Likelihood, flatten_heads
 from ...model.recorded_distribution import LogProb, recording_log_probs
 from ...model.small_scales import SmallScale
 from .batch import Batch
@@ -167,6 +167,7 @@ def measure_data_term(
     batch: Batch,
     variables: list[Any],
     small: list[SmallScale],
+    given: AnyLikelihood | None = None,
 ) -> DataTerm:
     """Evaluate the objective without ``losses``, beside several targets and at several weights.
 
@@ -176,6 +177,8 @@ def measure_data_term(
         What is minimised, and on what.
     variables, small
         Of all layers; the posteriors, with tiny scales.
+    given
+        The likelihood that the reader says, if any.
     """
     if objective.kind == "losses":
         return DataTerm(float("nan"), batch.size)
@@ -189,7 +192,8 @@ def measure_data_term(
     heads, growths = [], []
     for index, leaf in enumerate(places):
         states = prober.states(batch, leaf)
-        term, loss = _identified(states, index, leaf)
+        said = given.flat[index] if given is not None and index < len(given.flat) else None
+        term, loss = _identified(states, index, leaf, said)
         growths.append(prober.growth(states, loss, index, leaf))
         name = names[index] if len(names) == len(places) else ""
         if not term.name and term.paired is not False and len(places) == 1:
@@ -349,7 +353,7 @@ def _signal(points: list[_Point]) -> float:
 
 
 def _identified(
-    states: list[list[_Point]], index: int, leaf: int | None
+    states: list[list[_Point]], index: int, leaf: int | None, given: Likelihood | None
 ) -> tuple[HeadTerm, KnownLoss | None]:
     """Return what the data term is for one output, and the loss that it equals."""
     shapes = _shapes(states[0][0], index, leaf)
@@ -358,7 +362,7 @@ def _identified(
         return HeadTerm(shapes=shapes), None
     paired = _is_paired(usable, index)
     best: tuple[int, HeadTerm, KnownLoss] | None = None
-    for loss in _candidates(usable[0][0], index, leaf):
+    for loss in _candidates(usable[0][0], index, leaf, given):
         fit = _fit(loss, states, usable, index, leaf)
         if fit is None:
             continue
@@ -400,8 +404,10 @@ def _with_smoothing(
     return replace(term, name="smoothed labels", role="misread", smoothing=share)
 
 
-def _candidates(point: _Point, index: int, leaf: int | None) -> list[KnownLoss]:
-    known = known_losses(point.outputs[index]) if leaf is not None else []
+def _candidates(
+    point: _Point, index: int, leaf: int | None, given: Likelihood | None
+) -> list[KnownLoss]:
+    known = known_losses(point.outputs[index], given) if leaf is not None else []
     return [*known, _asked_for()]
 
 
@@ -441,6 +447,21 @@ def _is_of_targets(call: LogProb, targets: Any) -> bool:
     logs = np.asarray(call.logs)
     fits = logs.ndim > 0 and logs.shape[0] == len(targets) and logs.size <= targets.size
     return fits and bool(np.allclose(value.ravel(), targets.ravel(), rtol=1e-6))
+
+
+def _is_of_outputs_alone(points: list[_Point], leaf: int | None) -> bool:
+    """Whether the distribution that is asked is the same beside other targets."""
+    value = tf.nest.flatten(points[0].batch.targets)[leaf or 0]
+    own = [_asked_of(point, leaf) for point in points]
+    first, *others = (
+        np.asarray(it.distribution.log_prob(tf.reshape(value, it.value.shape)), float) for it in own
+    )
+    return all(np.allclose(first, other, rtol=FIT, atol=FIT) for other in others)
+
+
+def _asked_of(point: _Point, leaf: int | None) -> LogProb:
+    targets = tf.nest.flatten(point.batch.targets)[leaf or 0]
+    return next(call for call in point.logs if _is_of_targets(call, targets))
 
 
 def _of(loss: KnownLoss, point: _Point, index: int, leaf: int | None) -> tuple[Any, Any]:
@@ -485,6 +506,8 @@ def _fit(
             if not misfit <= FIT:  # of NaN too; the other states cannot mend it
                 return None
         own = _mean(loss, states[0][0], index, leaf)
+        if loss.name == ASKED and not all(_is_of_outputs_alone(p, leaf) for p in usable):
+            return None
     except Exception:  # noqa: BLE001 (a loss for other shapes or types)
         return None
     return slope, states[0][0].value - slope * own

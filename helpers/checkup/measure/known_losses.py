@@ -61,13 +61,22 @@ class KnownLoss:
     even: Mean | None = None
 
 
-def known_losses(outputs: Any) -> list[KnownLoss]:
-    """Return all that a data term of these outputs may be, the likeliest first."""
+def known_losses(outputs: Any, given: Likelihood | None = None) -> list[KnownLoss]:
+    """Return all that a data term of these outputs may be, the likeliest first.
+
+    Parameters
+    ----------
+    outputs
+        Of the network.
+    given
+        The likelihood that the reader says, if any.
+    """
+    said = [] if given is None else [_of_likelihood(given, "likelihood")]
     if isinstance(outputs, tfd.Distribution):
         paired = _of_likelihood(of_distribution(), "likelihood")
-        return [paired, _broadcast(), *_errors()]
+        return [paired, *said, _broadcast(), *_errors()]
     usual = [_fitted(likelihood, outputs) for likelihood in usual_likelihoods()]
-    return [*filter(None, usual), *_counts(outputs), *_misread(outputs), *_errors()]
+    return [*filter(None, usual), *said, *_counts(outputs), *_misread(outputs), *_errors()]
 
 
 def _fitted(likelihood: Likelihood, outputs: Any) -> KnownLoss | None:
