@@ -122,6 +122,10 @@ KNOWN = {
     "relu": Own(activation="relu"),
     "tanh": Own(activation="tanh"),
     "narrow prior": Own(kl=lambda m, s, w: gauss(m, s, w, prior=0.3)),
+    "a floor": Own(lambda v: 1e-3 + tf.nn.softplus(v)),
+    "a low floor, exp": Own(lambda v: 1e-5 + tf.exp(v), bias="added"),
+    "a high floor": Own(lambda v: 1e-2 + tf.nn.softplus(v)),
+    "a floor, drawn": Own(lambda v: 1e-3 + tf.nn.softplus(v), kl=beside(tfd.Normal(0.0, 1.0))),
     "drawn": Own(kl=beside(tfd.Normal(0.0, 1.0))),
     "drawn, Laplace": Own(kl=beside(tfd.Laplace(0.0, 1.0))),
     "drawn, Student": Own(kl=beside(tfd.StudentT(3.0, 0.0, 1.0))),
@@ -197,7 +201,7 @@ def constant(m, s, w):
 
 UNKNOWN = {
     "a constant beside the KL": (Own(kl=constant), "does not go down to 0.* to 6 nats"),
-    "a floor of sigma": (Own(lambda v: 1e-3 + tf.nn.softplus(v)), "keep its distributions as attr"),
+    "its square": (Own(kl=lambda m, s, w: gauss(m, s, w) ** 2), "keep its distributions as attr"),
     "zero for now": (Own(kl=lambda m, s, w: 0.0 * gauss(m, s, w)), "it is 0 now"),
     "one sigma for many": (ColumnScale(), "give the scale a variable of the shape of the means"),
     "codes": (Codes(), "this is no KL of weights"),

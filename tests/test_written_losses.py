@@ -321,3 +321,113 @@ def test_a_kl_of_another_divisor_is_not_counted_several_times(batches, is_sum):
         )
 
     assert checkup(network, *data, loss=cured, **sizes).ok
+
+
+# Targets that do not run beside the loss
+
+LABELS = np.arange(ROWS) % 3
+
+
+@pytest.mark.parametrize(
+    ("targets", "wanted"),
+    [
+        (np.array(["red", "green", "blue"])[LABELS], "return_inverse=True"),
+        (np.eye(3)[LABELS], "use targets.argmax"),
+        (LABELS + 1, "count the classes from 0"),
+    ],
+    ids=["words", "one-hot rows", "from 1"],
+)
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_a_network_that_does_not_run_with_its_targets_is_told_what_to_pass(
+    targets, wanted, is_compiled
+):
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network = network_of(3, loss if is_compiled else None)
+    report = checkup(network, INPUTS, targets, ROWS, loss=None if is_compiled else loss)
+    assert not report.ok
+    assert wanted in " ".join(f"{it.message} {it.cure}" for it in report.alarms), str(report)
+
+
+# Losses of Keras that mean something else than they seem
+
+
+def test_sigmoids_under_a_loss_of_classes_are_no_probabilities():
+    """Keras takes the logits before the sigmoid and trains their softmax."""
+    network = network_of(3, "categorical_crossentropy", tf_keras.layers.Activation("sigmoid"))
+    targets = np.eye(3, dtype=np.float32)[LABELS]
+    sigmoids = np.asarray(network(INPUTS), float)
+    logits = np.log(sigmoids) - np.log1p(-sigmoids)
+    nats = np.log(np.exp(logits).sum(1)) - (logits * targets).sum(1)
+    loss = network.evaluate(INPUTS, targets, ROWS, verbose=0)
+    network(INPUTS)
+    assert loss - float(sum(network.losses)) == pytest.approx(nats.mean(), rel=1e-4)
+    report = checkup(network, INPUTS, targets, ROWS)
+    (alarm,) = report.alarms
+    assert alarm.kind == "no-likelihood"
+    assert "softmax" in alarm.message
+
+    def cured(y, outputs):
+        return -tfd.Independent(tfd.Bernoulli(probs=outputs), 1).log_prob(y)
+
+    assert "tfd.Bernoulli(probs=outputs)" in alarm.cure
+    network.compile(tf_keras.optimizers.SGD(0.1), cured)
+    assert checkup(network, INPUTS, targets, ROWS).ok
+    network = network_of(3, "categorical_crossentropy", tf_keras.layers.Activation("softmax"))
+    assert checkup(network, INPUTS, targets, ROWS).ok
+
+
+@pytest.mark.parametrize("known", [7, 14, ROWS])
+def test_ignored_classes_count_for_no_example(known):
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+    network = network_of(3, loss)  # its KL is divided by the number of all rows
+    targets = np.where(np.random.default_rng(1).permutation(ROWS) < known, LABELS, -1)
+    inputs, targets = np.concatenate([INPUTS] * 9), np.concatenate([targets] * 9)
+    report = checkup(network, inputs, targets, ROWS)
+    assert not report.unchecked, str(report)
+    if known == ROWS:
+        assert report.ok
+        return
+    (alarm,) = report.alarms
+    assert alarm.kind == "likelihood-averaged"
+    assert f"Divide the KL by {known}, the number of known targets" in alarm.cure
+
+    def objective(network, inputs, targets):
+        return loss(targets, network(inputs)) + ROWS / known * sum(network.losses)
+
+    mended = checkup(network, inputs, targets, ROWS, loss=objective)
+    assert not mended.alarms, str(mended)
+
+
+def test_a_gaussian_process_raises_no_false_alarm_and_is_refused_in_words():
+    class Kernel(tf_keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+        @property
+        def kernel(self):
+            return tfp.math.psd_kernels.ExponentiatedQuadratic(tf.constant(1.0))
+
+    points = np.linspace(-1, 1, WIDTH)[None, :, None].astype(np.float32)
+    last = tfpl.VariationalGaussianProcess(
+        WIDTH,
+        Kernel(),
+        event_shape=[1],
+        inducing_index_points_initializer=tf_keras.initializers.Constant(points),
+        unconstrained_observation_noise_variance_initializer=tf_keras.initializers.Constant(0.1),
+    )
+    network = network_of(1, lambda y, rv: rv.variational_loss(y, kl_weight=0.1), last)
+    assert "outputs-cut-off" not in checkup(network, INPUTS, TARGETS, ROWS).kinds()
+    with pytest.raises(ValueError, match="as a Gaussian process does"):
+        train(network, TARGETS)
+
+
+def test_outputs_that_fall_off_far_away_are_not_cut_off():
+    """Bumps reach every target near their centres, and none where weights are large."""
+
+    def bumps(t):
+        return 8 * t * tf.exp(-(t**2))
+
+    last = tf_keras.layers.Lambda(bumps)
+    network = network_of(1, plain, last)
+    targets = np.linspace(-2, 2, ROWS, dtype=np.float32)[:, None]
+    assert "outputs-cut-off" not in checkup(network, INPUTS, targets, ROWS).kinds()

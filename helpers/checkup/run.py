@@ -3,11 +3,14 @@
 Introduced in chapters/07-your-likelihood.md, "What the book's tools say".
 """
 
+import traceback
 from typing import Any
 
 import tensorflow as tf
+import tf_keras
 
 from ..model.checks import check_keras_version
+from ..model.keras_losses import ignores_classes
 from ..model.outputs import find_likelihood
 from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
@@ -16,6 +19,7 @@ from .judge.keras_version import check_keras_3
 from .measure.batch import Batch, Data, read_data
 from .measure.case import TrainingSetup
 from .measure.keras_3 import is_keras_3
+from .measure.known_losses import share_of_known
 from .measure.objective import evaluate
 from .measure.understand import understand
 from .report import Report
@@ -131,9 +135,12 @@ def _examined(
         objective = understand(network, batch, loss)
         called = evaluate(objective, batch).watch.called
     except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
-        return Report([cannot_run(error)])
+        return Report([cannot_run(error, _what_to_pass(network, batch, loss))])
     if likelihood is not None:
         said = find_likelihood(network, network(batch.inputs), batch.targets, likelihood)
+    elif ignores_classes(loss) or ignores_classes(getattr(network, "loss", None)):
+        own = loss if ignores_classes(loss) else None
+        said = find_likelihood(network, network(batch.inputs), batch.targets, own)
     setup = TrainingSetup(
         network=network,
         batch=batch,
@@ -145,5 +152,39 @@ def _examined(
         num_inputs=data.num_rows,
         not_finite=data.not_finite,
         likelihood=said,
+        known_share=_known_share(said, data.targets),
     )
     return examine(setup, called)
+
+
+def _known_share(likelihood: Any, targets: Any) -> float:
+    """Return the share of the targets that a likelihood does not ignore."""
+    heads = [] if likelihood is None else likelihood.flat
+    shares = [
+        share_of_known(array, head.ignored)
+        for head, array in zip(heads, tf.nest.flatten(targets), strict=False)
+        if head.ignored is not None
+    ]
+    return shares[0] if shares else 1.0
+
+
+def _what_to_pass(network: Any, batch: Batch, loss: Any) -> str:
+    """Return what is wrong with targets beside the outputs, in a sentence of ours; "" if nothing.
+
+    Parameters
+    ----------
+    network, batch
+        What does not run together.
+    loss
+        What the reader passed: only a loss of Keras tells what targets belong to it.
+    """
+    given = loss if isinstance(loss, (str, tf_keras.losses.Loss)) else None
+    try:
+        find_likelihood(network, network(batch.inputs), batch.targets, given)
+    except (TypeError, ValueError) as error:
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        is_ours = frame.f_globals["__name__"].partition(".")[0] == __name__.partition(".")[0]
+        return str(error) if is_ours else ""
+    except Exception:  # noqa: BLE001 (it fails as the objective did)
+        return ""
+    return ""

@@ -19,6 +19,7 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from .entry_floor import lowest_values
+from .floored_scales import LADDER, factor_above_floor
 from .layer_calls import LayerCall, layer_calls
 from .loss_entries import ACTIVITY, ADDED, REGULARISER, LossEntry, loss_entries
 from .measured_scales import MeasuredPosterior, measured_posteriors
@@ -360,6 +361,9 @@ class _Probe:
         for index in todo:
             exact, *pair = factors[index]
             flat = np.isfinite(pair).all() and abs(pair[0] - pair[1]) <= 0.02 * abs(pair[0])
+            if np.isfinite(pair).all() and not (flat or index in self.seen):
+                exact = self._above_floor(index, units[index])
+                flat = bool(np.isfinite(exact))
             if not (flat or index in self.seen) or pair[0] == 0:
                 problem = _zero() if self.values[index] == 0 else _no_plateau()
                 units[index] = replace(units[index], kind="unknown", problem=problem)
@@ -400,6 +404,29 @@ class _Probe:
                         found[index].append(self._exactly(index, own, slopes))
                     found[index].append(float(np.mean(slopes)))
         return {index: (a, b, c) for index, (a, b, c) in found.items()}
+
+    def _above_floor(self, index: int, unit: EntryUnit) -> float:
+        """Return the factor of a KL whose scales have a floor, NaN if it is none."""
+        random = [p for p in unit.posteriors if p.is_random]
+        depths, slopes = [], []
+        with small_scales(random) as small:
+            for depth in LADDER:
+                small = [enlarged(one, depth) for one in small]
+                seeds = range(SLOPES if unit.is_drawn else 1)
+                slopes.append(float(np.mean(self._slope(index, small, seeds))))
+                depths.append(float(np.exp(small[0].log_scale)))  # it goes there by steps
+        about = factor_above_floor(np.array(depths), np.array(slopes))
+        if not np.isfinite(about) or not unit.is_drawn:
+            return _rounded(about, 1e-3)
+
+        def call(seed: int) -> float:
+            """Return the entry of ``losses`` after a call of the network at a seed."""
+            return float(_values(self._call(seed))[index])
+
+        seen = recorded_factor(call, about)
+        if seen is not None:
+            self.seen.add(index)
+        return _rounded(about, 1e-2) if seen is None else _rounded(seen, 1e-4)
 
     def _exactly(self, index: int, small: list[Any], slopes: Array) -> float:
         """Return the factor from log-densities that are seen, or rounded to its precision."""

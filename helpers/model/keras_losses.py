@@ -72,6 +72,11 @@ def likelihood_of_loss(loss: Any) -> Likelihood:
     return poisson()
 
 
+def ignores_classes(loss: Any) -> bool:
+    """Whether a loss of Keras leaves out the targets of one class number."""
+    return _is_of_keras(loss) and _options(loss).get("ignore_class") is not None
+
+
 def no_likelihood(name: str) -> str:
     """Return why a loss of this name is no log-likelihood, and what to write in its place."""
     gaussian = (

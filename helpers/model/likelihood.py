@@ -354,6 +354,12 @@ def _check_pairing_of_head(head: Likelihood, targets: tf.Tensor, outputs: Any) -
     if tf.is_tensor(outputs):
         outputs = tf.identity(outputs)  # without the logits that Keras notes, as rows of it are
     nats = tf.convert_to_tensor(head.log_prob(targets, outputs))
+    if nats.shape.rank == 0 and isinstance(outputs, tfd.Distribution) and _is_joint(outputs):
+        raise ValueError(
+            "The network puts out one distribution for all rows of a batch together (batch shape "
+            f"(), event shape {tuple(outputs.event_shape)}), as a Gaussian process does: it has no "
+            "likelihood of each example. Train it with fit and its own loss."
+        )
     if nats.shape.rank == 0:
         raise ValueError(
             f"{head.description[0].upper()}{head.description[1:]} gives one number for the whole "
@@ -376,6 +382,10 @@ def _check_pairing_of_head(head: Likelihood, targets: tf.Tensor, outputs: Any) -
                 "Give both the same shape: targets[:, None] for a column, or t[..., :1] in place "
                 "of t[..., 0] in the network; and return one number for each example."
             )
+
+
+def _is_joint(distribution: Any) -> bool:
+    return distribution.batch_shape.rank == 0
 
 
 def _rows(nats: tf.Tensor, size: int) -> Any:

@@ -131,8 +131,8 @@ def _are_same(one: Any, other: Any) -> bool:
     if type(one) is not type(other) or one.batch_shape != other.batch_shape:
         return False
     value = one.sample(seed=(1, 2))
-    logs = [np.asarray(it.log_prob(value)) for it in (one, other)]
-    return bool(np.allclose(*logs, rtol=1e-5, atol=1e-6, equal_nan=True))
+    first, second = (np.asarray(it.log_prob(value)) for it in (one, other))
+    return bool(np.allclose(first, second, rtol=1e-5, atol=1e-6, equal_nan=True))
 
 
 class LogProb(NamedTuple):

@@ -34,6 +34,8 @@ def check_averaged(case: Case) -> list[Finding]:
 
 def _averaged(case: Case, value: float, expected: float, verdict: Verdict) -> Finding:
     count, n = case.data.averaged_over, case.setup.num_examples
+    if count < 1:
+        return _of_known(case, value, expected, verdict)
     each = f"{round(count, 2):,g}"
     text = (
         f"The data term is the mean over the {each} predictions of each example, as Keras's losses "
@@ -54,6 +56,25 @@ def _averaged(case: Case, value: float, expected: float, verdict: Verdict) -> Fi
         expected=expected,
         sure="measured",
         cure=cure,
+    )
+
+
+def _of_known(case: Case, value: float, expected: float, verdict: Verdict) -> Finding:
+    """Return the finding for one prediction an example, of which some are ignored."""
+    share, n = case.data.averaged_over, case.setup.num_examples
+    text = (
+        f"Of the targets only {share:.1%} are known, the others are ignored, and the data term is "
+        f"the mean over the known ones: beside it a KL divided by N weighs {1 / share:.3g} times "
+        "too little."
+    )
+    return Finding(
+        kind="likelihood-averaged",
+        verdict=verdict,
+        message=text,
+        value=value,
+        expected=expected,
+        sure="measured",
+        cure=f"Divide the KL by {share * n:.6g}, the number of known targets, in place of {n}.",
     )
 
 

@@ -9,8 +9,16 @@ from ..report import Finding
 COMPILED_FRAME = re.compile(r'^ *File ".*", line \d+, in .*\n.*\n', re.MULTILINE)
 
 
-def cannot_run(error: Exception) -> Finding:
-    """Return the alarm for a network, or a loss, that raises."""
+def cannot_run(error: Exception, instead: str = "") -> Finding:
+    """Return the alarm for a network, or a loss, that raises.
+
+    Parameters
+    ----------
+    error
+        What it raises.
+    instead
+        What to write, if that is known from elsewhere.
+    """
     text = COMPILED_FRAME.sub("", str(error)).replace("in user code:", "")
     text = re.sub(r"0x[0-9a-fA-F]{6,}", "0x…", text)
     text = re.sub(r"numpy= ?.*", "…", " ".join(text.split()))
@@ -24,7 +32,7 @@ def cannot_run(error: Exception) -> Finding:
         verdict="wrong",
         message=message,
         sure="measured",
-        cure=_plain(known.cure) if known is not None else "",
+        cure=instead or (_plain(known.cure) if known is not None else ""),
     )
 
 

@@ -12,7 +12,7 @@ from ...model.keras_losses import LIKELIHOODS, SQUARED, loss_name
 from ...model.likelihood import has_heads
 from ..measure.case import Case
 from ..measure.data_term import HeadTerm
-from ..measure.known_losses import AS_PROBABILITIES
+from ..measure.known_losses import AS_PROBABILITIES, OF_SIGMOID
 from ..measure.seen_outputs import SeenOutput, seen_outputs
 from ..report import Finding, Sureness, Verdict
 
@@ -289,10 +289,30 @@ def _logits_as_probabilities(_: Case) -> Finding:
     )
 
 
+def _softmax_of_sigmoid(_: Case) -> Finding:
+    text = (
+        "The network ends in sigmoid, but the loss is that of one class out of several: Keras "
+        "takes what stands before the sigmoid and minimises the cross-entropy of its softmax. What "
+        "the network puts out, one sigmoid for each column, is not the probability that is trained."
+    )
+    return Finding(
+        kind="no-likelihood",
+        verdict="wrong",
+        message=text,
+        sure="measured",
+        cure=(
+            'For one class out of several end in activation="softmax"; for several yes or no at '
+            "once compile with a binary cross-entropy that is summed over the columns, loss=lambda "
+            "y, outputs: -tfd.Independent(tfd.Bernoulli(probs=outputs), 1).log_prob(y)."
+        ),
+    )
+
+
 MISREAD: dict[str, Callable[[Case], Finding]] = {
     "softmax twice": _softmax_twice,
     "sigmoid twice": _sigmoid_twice,
     AS_PROBABILITIES: _logits_as_probabilities,
+    OF_SIGMOID: _softmax_of_sigmoid,
 }
 
 

@@ -69,12 +69,15 @@ class Data:
         Rows of a batch where a dataset or a sequence says so, else ``None``.
     not_finite
         What is to be said of NaN and infinite values, "" if there are none.
+    targets
+        All of them; of a stream those of the first batch.
     """
 
     batch: Batch
     num_rows: int
     batch_size: int | None
     not_finite: str
+    targets: Any
 
 
 def read_data(inputs: Any, targets: Any, num_examples: int | None, batch_size: int | None) -> Data:
@@ -98,7 +101,7 @@ def read_data(inputs: Any, targets: Any, num_examples: int | None, batch_size: i
         examples = spread_rows(every.rows(finite) if len(finite) > 0 else every, most)
         num_rows = every.num_examples
     tensors = [None if part is None else as_tensors(part) for part in examples]
-    return Data(Batch(*tensors), num_rows, rows, _word_on(every))
+    return Data(Batch(*tensors), num_rows, rows, _word_on(every), every.targets)
 
 
 def _count(stream: Any, rows: int, num_examples: int | None) -> int:

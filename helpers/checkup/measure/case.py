@@ -52,6 +52,8 @@ class TrainingSetup:
         What is to be said of NaN in the data, "" if there is none.
     likelihood
         What the reader says that the data term is, if anything.
+    known_share
+        Of all targets passed that the loss does not ignore.
     """
 
     network: Any
@@ -64,6 +66,7 @@ class TrainingSetup:
     num_inputs: int
     not_finite: str = ""
     likelihood: AnyLikelihood | None = None
+    known_share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +186,9 @@ def measure_case(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> Case:
         if any(item for item in runs[0].watch.added) and small:
             places.append(place(first, random, "where all standard deviations are tiny"))
             entries = compare_entries(small, small_variables(small), first, here, places)
-        data = measure_data_term(network, objective, batch, variables, small, setup.likelihood)
+        data = measure_data_term(
+            network, objective, batch, variables, small, setup.likelihood, setup.known_share
+        )
         scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
     lags = any(f.is_unfelt for f in factors) and lags_behind(objective, batch, posteriors)

@@ -137,7 +137,7 @@ class DataTerm:
             return 1.0
         count = self.heads[0].predictions
         slope = self.slope / (self.rows if self.is_sum else 1)
-        is_mean = count > 1.01 and abs(slope * count - 1) < 0.01
+        is_mean = abs(count - 1) > 0.01 and abs(slope * count - 1) < 0.01
         return count if is_mean and len(self.heads) == 1 else self._averaged_heads(slope)
 
     def _averaged_heads(self, slope: float) -> float:
@@ -168,6 +168,7 @@ def measure_data_term(
     variables: list[Any],
     small: list[SmallScale],
     given: AnyLikelihood | None = None,
+    known_share: float = 1.0,
 ) -> DataTerm:
     """Evaluate the objective without ``losses``, beside several targets and at several weights.
 
@@ -179,6 +180,8 @@ def measure_data_term(
         Of all layers; the posteriors, with tiny scales.
     given
         The likelihood that the reader says, if any.
+    known_share
+        Of all targets that it does not ignore.
     """
     if objective.kind == "losses":
         return DataTerm(float("nan"), batch.size)
@@ -193,7 +196,7 @@ def measure_data_term(
     for index, leaf in enumerate(places):
         states = prober.states(batch, leaf)
         said = given.flat[index] if given is not None and index < len(given.flat) else None
-        term, loss = _identified(states, index, leaf, said)
+        term, loss = _identified(states, index, leaf, said, known_share)
         growths.append(prober.growth(states, loss, index, leaf))
         name = names[index] if len(names) == len(places) else ""
         if not term.name and term.paired is not False and len(places) == 1:
@@ -353,7 +356,11 @@ def _signal(points: list[_Point]) -> float:
 
 
 def _identified(
-    states: list[list[_Point]], index: int, leaf: int | None, given: Likelihood | None
+    states: list[list[_Point]],
+    index: int,
+    leaf: int | None,
+    given: Likelihood | None,
+    known_share: float,
 ) -> tuple[HeadTerm, KnownLoss | None]:
     """Return what the data term is for one output, and the loss that it equals."""
     shapes = _shapes(states[0][0], index, leaf)
@@ -361,13 +368,14 @@ def _identified(
     if not usable:
         return HeadTerm(shapes=shapes), None
     paired = _is_paired(usable, index)
-    best: tuple[int, HeadTerm, KnownLoss] | None = None
-    for loss in _candidates(usable[0][0], index, leaf, given):
+    best: tuple[tuple[bool, int], HeadTerm, KnownLoss] | None = None
+    for loss in _candidates(usable[0][0], index, leaf, given, known_share):
         fit = _fit(loss, states, usable, index, leaf)
         if fit is None:
             continue
-        slope, intercept = fit
-        rank = ("likelihood", "misread", "error", "broadcast").index(loss.role)
+        slope, intercept, leaves_rest = fit
+        # Softmax and sigmoid change alike with one-hot targets; what is left over tells them apart.
+        rank = leaves_rest, ("likelihood", "misread", "error", "broadcast").index(loss.role)
         if best is not None and best[0] <= rank:
             continue
         predictions = _predictions(loss, states, index, leaf)
@@ -405,9 +413,9 @@ def _with_smoothing(
 
 
 def _candidates(
-    point: _Point, index: int, leaf: int | None, given: Likelihood | None
+    point: _Point, index: int, leaf: int | None, given: Likelihood | None, known_share: float
 ) -> list[KnownLoss]:
-    known = known_losses(point.outputs[index], given) if leaf is not None else []
+    known = [] if leaf is None else known_losses(point.outputs[index], given, known_share)
     return [*known, _asked_for()]
 
 
@@ -491,10 +499,11 @@ def _fit(
     usable: list[list[_Point]],
     index: int,
     leaf: int | None,
-) -> tuple[float, float] | None:
+) -> tuple[float, float, bool] | None:
     """Fit the data term by slope · loss + a constant of each state; ``None`` if it does not fit.
 
-    The constant returned is that at the reader's own weights.
+    The constant returned is that at the reader's own weights; beside it stands whether it is
+    another one at other weights, because the objective holds more than the loss.
     """
     ours, theirs = [], []
     try:
@@ -505,12 +514,14 @@ def _fit(
             slope, misfit = _line(ours, theirs)
             if not misfit <= FIT:  # of NaN too; the other states cannot mend it
                 return None
-        own = _mean(loss, states[0][0], index, leaf)
+        known = np.array([_mean(loss, points[0], index, leaf) for points in states])
         if loss.name == ASKED and not all(_is_of_outputs_alone(p, leaf) for p in usable):
             return None
     except Exception:  # noqa: BLE001 (a loss for other shapes or types)
         return None
-    return slope, states[0][0].value - slope * own
+    values = np.array([points[0].value for points in states])
+    rest = values - slope * known
+    return slope, float(rest[0]), bool(np.ptp(rest) > FIT * np.max(np.abs(values)))
 
 
 def _line(ours: list[Array], theirs: list[Array]) -> tuple[float, float]:

@@ -61,7 +61,9 @@ class KnownLoss:
     even: Mean | None = None
 
 
-def known_losses(outputs: Any, given: Likelihood | None = None) -> list[KnownLoss]:
+def known_losses(
+    outputs: Any, given: Likelihood | None = None, known_share: float = 1.0
+) -> list[KnownLoss]:
     """Return all that a data term of these outputs may be, the likeliest first.
 
     Parameters
@@ -70,8 +72,13 @@ def known_losses(outputs: Any, given: Likelihood | None = None) -> list[KnownLos
         Of the network.
     given
         The likelihood that the reader says, if any.
+    known_share
+        Of the targets that ``given`` does not ignore.
     """
-    said = [] if given is None else [_of_likelihood(given, "likelihood")]
+    said = []
+    if given is not None:
+        share = None if given.ignored is None else known_share
+        said = [_of_likelihood(given, "likelihood", share=share)]
     if isinstance(outputs, tfd.Distribution):
         paired = _of_likelihood(of_distribution(), "likelihood")
         return [paired, *said, _broadcast(), *_errors()]
@@ -104,16 +111,31 @@ def _counts(outputs: Any) -> list[KnownLoss]:
     ]
 
 
-def _of_likelihood(likelihood: Likelihood, role: Role, name: str = "") -> KnownLoss:
+def _of_likelihood(
+    likelihood: Likelihood, role: Role, name: str = "", share: float | None = None
+) -> KnownLoss:
+    """Return a likelihood as a loss.
+
+    Parameters
+    ----------
+    share
+        Of the reader's targets that are known, where others are ignored: Keras takes the mean over
+        the known ones of a batch.
+    """
+
     def mean(targets: Any, outputs: Any, weights: Any) -> float:
         """Return the mean of −log p over the examples, in nats, under the weights if any."""
         _check_targets(likelihood, targets, outputs)
-        return float(tf.reduce_mean(likelihood.of_examples(targets, outputs, weights)))
+        total = float(tf.reduce_mean(likelihood.of_examples(targets, outputs, weights)))
+        return (
+            total if share is None else total * share / share_of_known(targets, likelihood.ignored)
+        )
 
     def predictions(targets: Any, outputs: Any) -> float:
         """Return how many predictions an example has; a mask counts by the share it keeps."""
         mask = getattr(outputs, "_keras_mask", None)
         kept = 1.0 if mask is None else float(tf.reduce_mean(tf.cast(mask, tf.float32)))
+        kept *= 1.0 if share is None else share
         return kept * predictions_per_example(likelihood, targets, outputs)
 
     def even(targets: Any, outputs: Any, weights: Any) -> float:
@@ -124,6 +146,13 @@ def _of_likelihood(likelihood: Likelihood, role: Role, name: str = "") -> KnownL
     description = name or likelihood.description
     shared = even if role == "likelihood" and likelihood.kind in EVEN else None
     return KnownLoss(description, role, mean, predictions, shared)
+
+
+def share_of_known(targets: Any, ignored: int | None) -> float:
+    """Return the share of the targets that are not to be ignored, 1 if none is."""
+    if ignored is None:
+        return 1.0
+    return max(float(np.mean(np.asarray(targets) != ignored)), TINY)
 
 
 EVEN = ("one-hot", "yes or no", "classes")
@@ -163,6 +192,8 @@ def _misread(outputs: Any) -> list[KnownLoss]:
         return [_of_likelihood(likelihood, "misread", "softmax twice") for likelihood in twice]
     array = outputs.numpy()
     found = []
+    if hasattr(outputs, "_keras_logits") and outputs.shape.rank > 1 and outputs.shape[-1] > 1:
+        found += [_of_kept_logits(by_kind[kind, True]) for kind in ("classes", "one-hot")]
     if outputs.shape.rank > 1 and outputs.shape[-1] > 1:
         found += [
             _as_probabilities(by_kind[kind, True], divide=divide)
@@ -176,6 +207,20 @@ def _misread(outputs: Any) -> list[KnownLoss]:
     return found
 
 
+def _of_kept_logits(likelihood: Likelihood) -> KnownLoss:
+    """Return what Keras makes of columns that end in sigmoid if told that they are classes.
+
+    It takes the logits that its sigmoid notes on what it returns, and applies a softmax to them.
+    """
+
+    def log_prob(targets: Any, outputs: Any) -> Any:
+        """Return the log of the softmax of the logits, in nats."""
+        return likelihood.log_prob(targets, outputs._keras_logits)
+
+    return _of_likelihood(Likelihood(likelihood.kind, OF_SIGMOID, log_prob), "misread")
+
+
+OF_SIGMOID = "softmax of what stands before a sigmoid"
 AS_PROBABILITIES = "logits as probabilities"
 
 

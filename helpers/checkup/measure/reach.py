@@ -21,6 +21,7 @@ from .seen_outputs import SeenOutput, is_continuous, seen_outputs
 tfd = tfp.distributions
 Array = npt.NDArray[np.float64]
 SEEDS, SIZES = 2, (30.0, 300.0)
+SMALLER = (1.0, 5.0)  # tried where there seems to be a bound: some outputs fall off far away
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Range:
     Attributes
     ----------
     low, high
-        At the larger weights.
+        Of all sizes.
     ends_low, ends_high
         Whether larger weights lead no further: then it is a bound.
     """
@@ -62,6 +63,12 @@ class Reach:
     noise: Range | None
     targets: Array
 
+    @property
+    def has_bound(self) -> bool:
+        """Whether larger weights lead no further, on one side at least."""
+        known = [one for one in (self.mean, self.noise) if one is not None]
+        return any(one.ends_low or one.ends_high for one in known)
+
 
 def reaches(case: Case) -> list[Reach]:
     """Return what each output can reach, where targets and means are numbers of one shape."""
@@ -75,7 +82,11 @@ def reaches(case: Case) -> list[Reach]:
     names = [head.name for head in case.data.heads]
     with small_scales(case.posteriors) as small:
         tried = [list(zip(*_tried(case, names, size, small), strict=True)) for size in SIZES]
-    made = [_reach(output, leaves[i], [t[i] for t in tried]) for i, output in enumerate(outputs)]
+        made = [_reach(out, leaves[i], [t[i] for t in tried]) for i, out in enumerate(outputs)]
+        if any(reach is not None and reach.has_bound for reach in made):
+            nearer = [list(zip(*_tried(case, names, size, small), strict=True)) for size in SMALLER]
+            tried = [*nearer, *tried]
+            made = [_reach(out, leaves[i], [t[i] for t in tried]) for i, out in enumerate(outputs)]
     return [reach for reach in made if reach is not None]
 
 
@@ -99,6 +110,8 @@ def _moments(output: SeenOutput, name: str) -> tuple[Array, Array | None] | None
     """Return the mean of an output and the standard deviation of its noise, as far as known."""
     out = output.outputs
     if isinstance(out, tfd.Distribution):
+        if not out.batch_shape.rank:
+            return None  # one distribution for all rows together, as a Gaussian process
         try:
             mean = np.asarray(out.mean(), float)
         except (NotImplementedError, TypeError, ValueError):
@@ -134,18 +147,26 @@ def _reach(output: SeenOutput, targets: Any, tried: list[Any]) -> Reach | None:
     return Reach(output, means, noise, wanted)
 
 
-def _range(near: list[Array], far: list[Array]) -> Range | None:
-    """Return the range of numbers at two sizes of the weights; ``None`` if there are none."""
-    first, second = (np.concatenate([np.ravel(x) for x in arrays]) for arrays in (near, far))
-    first, second = (array[~np.isnan(array)] for array in (first, second))
-    if not first.size or not second.size:
+def _range(*tried: list[Array]) -> Range | None:
+    """Return the range of numbers at several sizes of the weights; ``None`` if there are none.
+
+    The largest two sizes tell whether an end is a bound. It is none where smaller weights lead
+    further.
+    """
+    arrays = [np.concatenate([np.ravel(x) for x in own]) for own in tried]
+    arrays = [array[~np.isnan(array)] for array in arrays]
+    if not all(array.size for array in arrays):
         return None
-    low, high = float(second.min()), float(second.max())
-    width = high - low if np.isfinite(high - low) else 1.0
-    ends = [
-        bool(np.isfinite(b) and (abs(b - a) <= 0.5 * abs(a) or abs(b) <= 1e-6 * width))
-        for a, b in ((first.min(), low), (first.max(), high))
-    ]
+    *_, first, second = arrays
+    width = float(second.max() - second.min())
+    width = width if np.isfinite(width) else 1.0
+    ends = []
+    for of in (np.min, np.max):
+        a, b = float(of(first)), float(of(second))
+        stays = np.isfinite(b) and (abs(b - a) <= 0.5 * abs(a) or abs(b) <= 1e-6 * width)
+        furthest = float(of([of(array) for array in arrays]))
+        ends.append(bool(stays and abs(furthest - b) <= 0.5 * abs(b) + 1e-6 * width))
+    low, high = (float(of([of(array) for array in arrays])) for of in (np.min, np.max))
     return Range(low, high, *ends)
 
 
