@@ -178,9 +178,9 @@ MUTATIONS = [
     ),
     Mutation(
         "05",
-        "more than half of the calibration error is chance",
+        "the calibration error may be all chance",
         'error = "expected_calibration_error"',
-        'error = "expected_calibration_error"\nbayesian[error] *= 3',
+        'error = "expected_calibration_error"\nbayesian[error] *= 2',
     ),
     Mutation(
         "05",
