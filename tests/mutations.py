@@ -269,8 +269,8 @@ MUTATIONS = [
     Mutation(
         "09",
         "the three gradients are unbiased",
-        '"distance": np.linalg.norm(mine - its),',
-        '"distance": np.linalg.norm(1.2 * mine - its),',
+        "distance = np.linalg.norm(mine - its)",
+        "distance = np.linalg.norm(1.2 * mine - its)",
     ),
     Mutation(
         "09",
