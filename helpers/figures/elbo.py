@@ -153,5 +153,6 @@ def plot_falling_loss(history: pd.DataFrame, num_classes: int) -> DescribedFigur
         f"Two curves over {len(history):,} training steps on a logarithmic axis. The loss goes "
         f"from {first['loss']:,.1f} to {last['loss']:,.2f} nats per example, the mean negative "
         f"log-likelihood from {first['negative_log_likelihood']:.2f} to "
-        f"{last['negative_log_likelihood']:.2f} (means of the last tenth of the steps). A dashed line at {guessing:.2f} marks guessing.",
+        f"{last['negative_log_likelihood']:.2f} (means of the last tenth of the "
+        f"steps). A dashed line at {guessing:.2f} marks guessing.",
     )

@@ -40,8 +40,8 @@ def plot_training_terms(history: pd.DataFrame, num_examples: int) -> DescribedFi
     return DescribedFigure(
         figure,
         f"Two panels over {len(epochs):,} epochs on logarithmic axes. Left, in nats per example: "
-        f"{_ends(terms)}. Right, the KL of each layer in nats: {_ends(layers)}. The last numbers are "
-        "means over the last tenth of the epochs.",
+        f"{_ends(terms)}. Right, the KL of each layer in nats: {_ends(layers)}. The last numbers "
+        "are means over the last tenth of the epochs.",
     )
 
 
