@@ -184,7 +184,7 @@ MUTATIONS = [
     ),
     Mutation(
         "05",
-        "the calibration error may be all chance",
+        "chance makes calibration errors of this size",
         'error = "expected_calibration_error"',
         'error = "expected_calibration_error"\nbayesian[error] *= 2',
     ),
