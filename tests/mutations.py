@@ -142,6 +142,12 @@ MUTATIONS = [
     ),
     Mutation(
         "04",
+        "training digits prefer no KL, turned ones a network that guesses",
+        "winners = results[list(data_sets)].idxmax()",
+        "winners = results[list(data_sets)].idxmin()",
+    ),
+    Mutation(
+        "04",
         "undivided KLs end in collapse, once the run has ended",
         "num_epochs=150,",
         "num_epochs=30,",
@@ -178,9 +184,15 @@ MUTATIONS = [
     ),
     Mutation(
         "05",
-        "more than half of the calibration error is chance",
+        "chance makes calibration errors of this size",
         'error = "expected_calibration_error"',
-        'error = "expected_calibration_error"\nbayesian[error] *= 3',
+        'error = "expected_calibration_error"\nbayesian[error] *= 2',
+    ),
+    Mutation(
+        "05",
+        "without the draws the network is far surer",
+        "alone = tf.nn.softmax(mean_net(turned))[None]",
+        "alone = tf.nn.softmax(mean_net(turned) / 20)[None]",
     ),
     Mutation(
         "05",
@@ -250,6 +262,12 @@ MUTATIONS = [
     ),
     Mutation(
         "08",
+        "mean field keeps the bound between two groups, the exact posterior breaks it",
+        "for name, width in zip(draws, (exact_width, field_width), strict=True)",
+        "for name, width in zip(draws, (field_width, exact_width), strict=True)",
+    ),
+    Mutation(
+        "08",
         "the exact posterior predicts better",
         "exact_lpd, field_lpd = map(log_predictive_densities, draws.values())",
         "field_lpd, exact_lpd = map(log_predictive_densities, draws.values())",
@@ -269,8 +287,8 @@ MUTATIONS = [
     Mutation(
         "09",
         "the three gradients are unbiased",
-        '"distance": np.linalg.norm(mine - its),',
-        '"distance": np.linalg.norm(1.2 * mine - its),',
+        "distance = np.linalg.norm(mine - its)",
+        "distance = np.linalg.norm(1.2 * mine - its)",
     ),
     Mutation(
         "09",
@@ -328,6 +346,12 @@ MUTATIONS = [
     ),
     Mutation(
         "10",
+        "the penalty of a point under a narrow prior is negative",
+        "tfd.Normal(tf.zeros(shape, dtype), 0.05)",
+        "tfd.Normal(tf.zeros(shape, dtype), 5.0)",
+    ),
+    Mutation(
+        "10",
         "a bare prior acts like a wider prior",
         '"bare prior": (650, 1), "bare posterior": (1, 650)',
         '"bare prior": (1, 650), "bare posterior": (650, 1)',
@@ -343,6 +367,18 @@ MUTATIONS = [
         "the heavier the KL, the fewer nats",
         "learn_digits(kl_weight=factor / num_examples)",
         "learn_digits(kl_weight=factor / len(test.labels))",
+    ),
+    Mutation(
+        "11",
+        "a wider prior makes the network surer",
+        "wider = widths.loc[3.0]",
+        "wider = widths.loc[0.3]",
+    ),
+    Mutation(
+        "11",
+        "under the unit prior the KL grows with the width, under the scaled one it does not",
+        'scaled, default = fits.loc["N(0, 1/inputs)"], fits.loc["N(0, 1)"]',
+        'default, scaled = fits.loc["N(0, 1/inputs)"], fits.loc["N(0, 1)"]',
     ),
     Mutation(
         "11",

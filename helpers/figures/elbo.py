@@ -147,11 +147,12 @@ def plot_falling_loss(history: pd.DataFrame, num_classes: int) -> DescribedFigur
     axis.axhline(guessing, color="black", linestyle="--", lw=1.2, label="guessing, log C")
     axis.set(yscale="log", xlabel="training step", ylabel="nats per example")
     axis.legend(frameon=False)
-    first, last = history.iloc[0], history.iloc[-1]
+    first, last = history.iloc[0], history.tail(max(1, len(history) // 10)).mean()
     return DescribedFigure(
         figure,
         f"Two curves over {len(history):,} training steps on a logarithmic axis. The loss goes "
         f"from {first['loss']:,.1f} to {last['loss']:,.2f} nats per example, the mean negative "
         f"log-likelihood from {first['negative_log_likelihood']:.2f} to "
-        f"{last['negative_log_likelihood']:.2f}. A dashed line at {guessing:.2f} marks guessing.",
+        f"{last['negative_log_likelihood']:.2f} (means of the last tenth of the "
+        f"steps). A dashed line at {guessing:.2f} marks guessing.",
     )

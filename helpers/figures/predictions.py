@@ -197,10 +197,11 @@ def plot_rotation(table: pd.DataFrame) -> DescribedFigure:
         f"{row.mutual_information:.2f}"
         for row in chosen.itertuples()
     ]
+    count = table["network"].nunique()
     return DescribedFigure(
         figure,
         "Four panels against the angle of rotation, 0 to 180 degrees, for "
-        f"{table['network'].nunique()} networks. {'; '.join(sentences)} (in nats).",
+        f"{count} network{'s' if count > 1 else ''}. {'; '.join(sentences)} (in nats).",
     )
 
 

@@ -40,7 +40,8 @@ def plot_training_terms(history: pd.DataFrame, num_examples: int) -> DescribedFi
     return DescribedFigure(
         figure,
         f"Two panels over {len(epochs):,} epochs on logarithmic axes. Left, in nats per example: "
-        f"{_ends(terms)}. Right, the KL of each layer in nats: {_ends(layers)}.",
+        f"{_ends(terms)}. Right, the KL of each layer in nats: {_ends(layers)}. The last numbers "
+        "are means over the last tenth of the epochs.",
     )
 
 
@@ -82,7 +83,7 @@ def _layer_columns(history: pd.DataFrame) -> list[str]:
 
 def _ends(curves: dict[str, tuple[pd.Series, str]]) -> str:
     return ", ".join(
-        f"{name} from {curve.iloc[0]:,.2f} to {curve.iloc[-1]:,.2f}"
+        f"{name} from {curve.iloc[0]:,.2f} to {curve.tail(max(1, len(curve) // 10)).mean():,.2f}"
         for name, (curve, _) in curves.items()
     )
 
