@@ -442,10 +442,26 @@ MUTATIONS = [
     Mutation(
         "13",
         "a last layer by itself is a weak alarm, its exact posterior too",
-        'unseen = "unseen classes"\nahead = {',
-        'unseen = "unseen classes"\n'
-        'shares = shares.rename(index={"hmc": "hmc_last_layer", "hmc_last_layer": "hmc"})\n'
-        "ahead = {",
+        'fewer = {name: sets_where(name, "share") for name in last_layers}',
+        'fewer = {name: sets_where("hmc", "share", name) for name in last_layers}',
+    ),
+    Mutation(
+        "13",
+        "of the same model, the exact posterior is ahead on one set only",
+        'same_model = sets_where("bayesian_biases", "auroc")',
+        'same_model = sets_where("bayesian", "auroc")',
+    ),
+    Mutation(
+        "13",
+        "HMC alone is more accurate than a plain network",
+        'right = compare_with(results, "accuracy", "plain", shown)',
+        'right = compare_with(results, "accuracy", "ensemble", shown)',
+    ),
+    Mutation(
+        "13",
+        "a unit in use adds less than a nat for each of its weights",
+        'for_unit, num_weights = kl_at_end / of_widths["bayesian"], 64 + 10',
+        "for_unit, num_weights = kl_at_end, 64 + 10",
     ),
     Mutation(
         "13",
