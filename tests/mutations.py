@@ -737,6 +737,18 @@ MUTATIONS = [
         '"a higher rate that falls": ("converged", 40)',
         '"a higher rate that falls": ("gaussian_400", 40)',
     ),
+    Mutation(
+        "20",
+        "within the training until flat, error and KL fall together",
+        'way = results["converged"].points.groupby("epoch")[["error", "kl"]].mean()',
+        'way = gaussian.points.groupby("epoch")[["error", "kl"]].mean()',
+    ),
+    Mutation(
+        "20",
+        "most published errors are below those of the page",
+        'below = (published["value"] < rows_here["low"]).sum()',
+        'below = (published["value"] > rows_here["high"]).sum()',
+    ),
 ]
 
 
