@@ -631,7 +631,7 @@ MUTATIONS = [
         "07",
         "the training of the regressions has come to rest",
         "num_epochs=num_epochs,",
-        "num_epochs=num_epochs // 3,",
+        "num_epochs=num_epochs // 8,",
     ),
     Mutation(
         "17",

@@ -117,7 +117,7 @@ def test_a_spread_is_judged_under_priors_without_a_closed_form(prior):
     assert {finding.kind for finding in report.alarms} == {"scale-shrunk"}, str(report)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("prior", [standard_prior, tutorial_prior])
 @pytest.mark.parametrize("learned", [False, True])
 def test_the_regression_tutorial_gives_no_alarm_at_any_epoch(prior, learned):

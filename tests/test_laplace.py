@@ -5,6 +5,7 @@ import pytest
 import scipy.integrate
 import scipy.optimize
 import scipy.special
+from sampling import NIGHTLY
 
 from helpers.prediction.laplace import draw_last_layer, laplace_by_evidence, laplace_last_layer
 
@@ -58,6 +59,7 @@ def test_the_evidence_is_laplaces_formula_at_the_best_layer(data):
     np.testing.assert_allclose(found.log_evidence, expected, rtol=1e-5)
 
 
+@NIGHTLY
 def test_with_many_examples_the_evidence_is_near_the_integral():
     rng = np.random.default_rng(0)
     features, labels = np.empty((60, 0)), (rng.random(60) < 0.3).astype(int)

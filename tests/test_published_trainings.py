@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from sampling import NIGHTLY
 
 from benchmarks import published as command
 from helpers.data.images import load_images
@@ -219,6 +220,7 @@ def run_command(monkeypatch, *words):
     command.main()
 
 
+@NIGHTLY
 def test_the_command_goes_on_and_counts_its_starts(tiny_catalogue, monkeypatch, file, tmp_path):
     words = ["tiny", "--images", file, "--out", tmp_path, "--folder", tmp_path / "runs"]
     run_command(monkeypatch, *words, "--seeds", 0, 1, "--epochs", 1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from sampling import NIGHTLY
 
 from benchmarks import uncertainty
 from helpers.data.digits import Digits, load_digits_split
@@ -111,6 +112,7 @@ def test_a_unit_is_in_use_if_it_moves_a_logit():
     assert uncertainty.units_in_use(outgoing, activations) == 2
 
 
+@NIGHTLY
 def test_the_file_names_how_it_came_about_and_holds_every_method(tmp_path):
     out = tmp_path / "results.json"
     uncertainty.main(["--seeds", "1", "--widths", "6", "--out", str(out)], TINY)

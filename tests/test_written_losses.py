@@ -71,6 +71,7 @@ def through_a_name(y, p):
 RIGHT = [plain, squeezed, mean_of_squeezed, of_a_column, through_a_name]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("shape", [(ROWS, 1), (ROWS,)], ids=["column", "vector"])
 @pytest.mark.parametrize("loss", RIGHT, ids=lambda loss: loss.__name__)
 def test_a_distribution_of_the_targets_is_found(loss, shape):
@@ -129,6 +130,7 @@ def test_another_use_of_log_prob_is_asked_for(loss):
         predict_by_draws(network, INPUTS, 2)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("loss", OTHERS, ids=lambda loss: loss.__name__)
 def test_what_was_asked_for_is_right(loss):
     network = network_of(1, loss)
