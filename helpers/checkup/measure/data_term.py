@@ -514,12 +514,13 @@ def _fit(
             slope, misfit = _line(ours, theirs)
             if not misfit <= FIT:  # of NaN too; the other states cannot mend it
                 return None
-        known = np.array([_mean(loss, points[0], index, leaf) for points in states])
+        own = [states[0], *(points for points in usable if points is not states[0])]
+        known = np.array([_mean(loss, points[0], index, leaf) for points in own])
         if loss.name == ASKED and not all(_is_of_outputs_alone(p, leaf) for p in usable):
             return None
     except Exception:  # noqa: BLE001 (a loss for other shapes or types)
         return None
-    values = np.array([points[0].value for points in states])
+    values = np.array([points[0].value for points in own])
     rest = values - slope * known
     return slope, float(rest[0]), bool(np.ptp(rest) > FIT * np.max(np.abs(values)))
 
