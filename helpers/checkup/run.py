@@ -1,6 +1,6 @@
 """The check-up itself: run the network, measure, and put everything back.
 
-Introduced in chapters/07-your-likelihood.md, "What the book's tools say".
+Introduced in chapters/07-your-likelihood.md, "`checkup` and `train_by_elbo` on averaged losses".
 """
 
 import traceback

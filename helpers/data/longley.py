@@ -1,6 +1,6 @@
 """The Longley data: a regression whose answer is certified to fifteen digits.
 
-Introduced in chapters/20-published-numbers.md, "An answer certified to fifteen digits".
+Introduced in chapters/20-published-numbers.md, "Linear regression against certified values".
 """
 
 from typing import NamedTuple

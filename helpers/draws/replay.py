@@ -5,7 +5,7 @@ traced once, and its operations are created a second time, all but the random on
 takes what the caller drew. The result depends on its inputs alone. So a run can be resumed draw for
 draw, split over devices without a change, and its noise drawn by whatever is fastest.
 
-Introduced in chapters/19-step-cost.md, "Count before you time".
+Introduced in chapters/19-step-cost.md, "Operations in a training step".
 """
 
 import functools

@@ -1,6 +1,6 @@
 """Pictures of where the nats sit: in which layer, in which weights, in networks of which width.
 
-Introduced in chapters/03-inspecting-losses.md, "Where in the weights the nats sit".
+Introduced in chapters/03-inspecting-losses.md, "KL per weight after training: by layer, by pixel".
 """
 
 import itertools

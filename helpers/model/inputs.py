@@ -3,7 +3,7 @@
 Types become what Keras' own ``fit`` makes of them: floating numbers ``floatx``, whole numbers and
 words stay. A network that takes no whole numbers gets them as floating ones.
 
-Introduced in chapters/19-step-cost.md, "Count before you time".
+Introduced in chapters/19-step-cost.md, "Operations in a training step".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a step minimises: the mean negative log-likelihood, and what ``losses`` adds to it.
 
-Introduced in chapters/19-step-cost.md, "Count before you time".
+Introduced in chapters/19-step-cost.md, "Operations in a training step".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The compiled steps of a training run: many steps to one call, without Python in between.
 
-Introduced in chapters/19-step-cost.md, "Count before you time".
+Introduced in chapters/19-step-cost.md, "Operations in a training step".
 """
 
 from collections.abc import Callable
