@@ -42,7 +42,7 @@ def test_the_code_to_paste_runs_from_top_to_bottom(tmp_path, monkeypatch):
             exec(compile(block, "symptoms.md", "exec"), names)
     assert "True True" in said.getvalue()
     assert names["low"].shape == names["high"].shape == (35, 1)
-    names["network"] = names["data"]
+    names["network"] = names["small"]
     with contextlib.redirect_stdout(io.StringIO()) as said:
         names["network"].compile("adam", "mse")
         exec(compile(asked, "symptoms.md", "exec"), names | {"y": names["labels"]})

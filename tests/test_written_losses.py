@@ -10,6 +10,7 @@ import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
+from sampling import NIGHTLY
 
 from helpers.checkup import checkup
 from helpers.prediction.predict import predict_by_draws
@@ -121,6 +122,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("loss", [*OTHERS, shifted_by_targets], ids=lambda loss: loss.__name__)
 def test_another_use_of_log_prob_is_asked_for(loss):
     network = network_of(1, loss)
@@ -298,6 +300,7 @@ def test_a_drawn_kl_times_a_variable_is_not_logged_and_fit_goes_on(capsys):
 # A KL that is divided by the size of a batch
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("batches", [2, 3])
 @pytest.mark.parametrize("is_sum", [False, True], ids=["mean", "sum"])
 def test_a_kl_of_another_divisor_is_not_counted_several_times(batches, is_sum):
@@ -400,6 +403,7 @@ def test_ignored_classes_count_for_no_example(known):
     assert not mended.alarms, str(mended)
 
 
+@NIGHTLY
 def test_a_gaussian_process_raises_no_false_alarm_and_is_refused_in_words():
     class Kernel(tf_keras.layers.Layer):
         def call(self, inputs):
