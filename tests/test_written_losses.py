@@ -437,3 +437,15 @@ def test_outputs_that_fall_off_far_away_are_not_cut_off():
     network = network_of(1, plain, last)
     targets = np.linspace(-2, 2, ROWS, dtype=np.float32)[:, None]
     assert "outputs-cut-off" not in checkup(network, INPUTS, targets, ROWS).kinds()
+
+
+def test_a_sum_over_the_batches_that_fit_has_seen_is_no_frozen_weight():
+    """Beside the rows of a check-up a sum is another number than beside those of a batch."""
+
+    def summed(y, p):
+        return tf.reduce_sum(plain(y, p))
+
+    network = network_of(1, summed)
+    inputs, targets = np.concatenate([INPUTS] * 2), np.concatenate([TARGETS] * 2)
+    network.fit(inputs, targets, batch_size=14, verbose=0)
+    assert "kl-frozen-at-trace" not in checkup(network, inputs, targets, 2 * ROWS).kinds()

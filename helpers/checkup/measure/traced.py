@@ -29,6 +29,17 @@ def traced_loss(network: Any, batch: Batch) -> float | None:
     return float(tf.reduce_sum(logs["loss"]))
 
 
+def rows_of_step(network: Any) -> int | None:
+    """Return the rows of the batch for which ``fit`` compiled a step, None if any number will do.
+
+    A loss that is a sum over the batch is another number beside other rows.
+    """
+    [signature] = [it.structured_input_signature for it in _compiled_steps(network)][:1]
+    leaves = tf.nest.flatten(signature[0][0]._element_spec)
+    rows = [leaf.shape[0] for leaf in leaves if leaf.shape.rank]
+    return rows[0] if rows else None
+
+
 def has_traced_step(network: Any) -> bool:
     """Whether ``fit`` has compiled a step of the network."""
     return bool(_compiled_steps(network))

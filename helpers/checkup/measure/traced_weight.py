@@ -8,7 +8,7 @@ import tensorflow as tf
 from ...model.small_scales import SmallScale
 from .batch import Batch
 from .objective import Objective, evaluate
-from .traced import has_traced_step, traced_loss, traced_rows
+from .traced import has_traced_step, rows_of_step, traced_loss, traced_rows
 
 SEEDS = (1, 5, 6, 7)  # draws among which the compiled step's must lie
 
@@ -39,6 +39,7 @@ def differs_from_traced(network: Any, objective: Objective, batch: Batch) -> boo
     """
     if objective.kind not in ("fit", "step") or not has_traced_step(network):
         return False
+    batch = batch.with_rows(rows_of_step(network) or batch.size)
     runs = [evaluate(objective, batch, seed=seed) for seed in SEEDS]
     then = traced_loss(network, batch)
     pairs = zip(runs[0].watch.added, runs[0].shares, strict=True)
