@@ -631,7 +631,7 @@ MUTATIONS = [
         "07",
         "the training of the regressions has come to rest",
         "num_epochs=num_epochs,",
-        "num_epochs=num_epochs // 8,",
+        "num_epochs=num_epochs // 15,",
     ),
     Mutation(
         "17",
