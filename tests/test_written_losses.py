@@ -145,6 +145,14 @@ def test_what_was_asked_for_is_right(loss):
     assert history["negative_log_likelihood"][0] == pytest.approx(-expected.mean(), rel=1e-3)
 
 
+def test_words_as_targets_are_refused_in_a_sentence():
+    network = network_of(1, plain)
+    words = np.array(["red", "green", "blue"])[np.arange(ROWS) % 3]
+    for likelihood in (None, plain):
+        with pytest.raises(ValueError, match=r"words|pass likelihood"):
+            train(network, words, likelihood=likelihood)
+
+
 def test_a_loss_without_a_name_is_asked_for_in_words():
     network = network_of(1, lambda y, p: -tfd.Normal(p, NOISE).log_prob(tf.math.log(y)))
     with pytest.raises(ValueError, match="pass that loss as likelihood="):

@@ -265,7 +265,12 @@ def _called(function: Callable[[Any, Any], Any], targets: tf.Tensor, outputs: An
     """Call a reader's function; counts beside a distribution of floats as floats if need be."""
     try:
         return function(targets, outputs)
-    except (TypeError, ValueError, tf.errors.InvalidArgumentError):
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+        if targets.dtype == tf.string:
+            raise ValueError(
+                "targets are words, with which your function cannot compute. Names of classes "
+                "become numbers with np.unique(targets, return_inverse=True)[1]."
+            ) from None
         whole = targets.dtype.is_integer or targets.dtype.is_bool
         floats = isinstance(outputs, tfd.Distribution) and outputs.dtype.is_floating
         if not (whole and floats):

@@ -39,10 +39,10 @@ def distribution_in(
         ``None`` if the function takes no log_prob, or several, or is anything else.
     """
     for tail, dtype in _kinds_of_targets(outputs, targets):
-        probes = [_filled(value, tail, dtype, outputs) for value in STAND_INS]
-        if targets is not None:
-            probes[1] = _as_seen(targets, outputs)
         try:
+            probes = [_filled(value, tail, dtype, outputs) for value in STAND_INS]
+            if targets is not None:
+                probes[1] = _as_seen(targets, outputs)
             found = [_recorded(function, probe, outputs) for probe in probes]
             if None in found or not _are_same(*found):
                 continue
@@ -84,8 +84,9 @@ def _as_seen(targets: Any, outputs: Any) -> tf.Tensor:
     targets, shape = tf.convert_to_tensor(targets), getattr(outputs, "shape", None)
     if isinstance(shape, tf.TensorShape):
         targets = expanded(targets, shape)
-    both_float = targets.dtype.is_floating and outputs.dtype.is_floating
-    return tf.cast(targets, outputs.dtype) if both_float else targets
+    wanted = getattr(outputs, "dtype", None)
+    both_float = isinstance(wanted, tf.DType) and wanted.is_floating and targets.dtype.is_floating
+    return tf.cast(targets, wanted) if both_float else targets
 
 
 def _filled(value: float, tail: tuple[Any, ...], dtype: Any, outputs: Any) -> tf.Tensor:
