@@ -246,6 +246,19 @@ def test_the_monitor_says_what_was_not_checked(told, capsys):
         assert "pass likelihood=survival" in said
 
 
+def test_a_likelihood_that_does_not_fit_is_told_and_fit_goes_on(capsys):
+    network = network_of(1, plain)
+    logs = network.fit(INPUTS, TARGETS, verbose=0, callbacks=[ElboMonitor(ROWS, likelihood="mse")])
+    assert len(logs.history["loss"]) == 1
+    assert "nll and elbo are not logged" in capsys.readouterr().out
+
+
+def test_ignored_classes_of_a_loss_that_does_not_fit_get_a_report():
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=False, ignore_class=-1)
+    network = network_of(3, loss)  # it puts out logits
+    assert not checkup(network, INPUTS, np.arange(ROWS) % 3, ROWS).ok
+
+
 def test_a_distribution_without_rows_gives_no_interval():
     network = network_of(1, None)
     drawn = predict_by_draws(network, INPUTS, 2, likelihood=lambda p: tfd.Normal(0.0, 1.0))

@@ -3,6 +3,7 @@
 Introduced in chapters/07-your-likelihood.md, "`checkup` and `train_by_elbo` on averaged losses".
 """
 
+import contextlib
 import traceback
 from typing import Any
 
@@ -140,7 +141,8 @@ def _examined(
         said = find_likelihood(network, network(batch.inputs), batch.targets, likelihood)
     elif ignores_classes(loss) or ignores_classes(getattr(network, "loss", None)):
         own = loss if ignores_classes(loss) else None
-        said = find_likelihood(network, network(batch.inputs), batch.targets, own)
+        with contextlib.suppress(TypeError, ValueError):  # it does not fit: the checks say how
+            said = find_likelihood(network, network(batch.inputs), batch.targets, own)
     setup = TrainingSetup(
         network=network,
         batch=batch,

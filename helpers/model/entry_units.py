@@ -405,6 +405,18 @@ class _Probe:
                     found[index].append(float(np.mean(slopes)))
         return {index: (a, b, c) for index, (a, b, c) in found.items()}
 
+    def _seen_factor(self, index: int, about: float) -> float | None:
+        """Return the factor of an entry by the log-densities of its draw, where they are seen."""
+
+        def call(seed: int) -> float:
+            """Return the entry of ``losses`` after a call of the network at a seed."""
+            return float(_values(self._call(seed))[index])
+
+        seen = recorded_factor(call, about)
+        if seen is not None:
+            self.seen.add(index)
+        return seen
+
     def _above_floor(self, index: int, unit: EntryUnit) -> float:
         """Return the factor of a KL whose scales have a floor, NaN if it is none."""
         random = [p for p in unit.posteriors if p.is_random]
@@ -418,14 +430,7 @@ class _Probe:
         about = factor_above_floor(np.array(depths), np.array(slopes))
         if not np.isfinite(about) or not unit.is_drawn:
             return _rounded(about, 1e-3)
-
-        def call(seed: int) -> float:
-            """Return the entry of ``losses`` after a call of the network at a seed."""
-            return float(_values(self._call(seed))[index])
-
-        seen = recorded_factor(call, about)
-        if seen is not None:
-            self.seen.add(index)
+        seen = self._seen_factor(index, about)
         return _rounded(about, 1e-2) if seen is None else _rounded(seen, 1e-4)
 
     def _exactly(self, index: int, small: list[Any], slopes: Array) -> float:
@@ -433,14 +438,8 @@ class _Probe:
         about = float(np.mean(slopes))
         if not np.isfinite(about) or not self.is_drawn[index]:
             return _rounded(about, 1e-4)
-
-        def call(seed: int) -> float:
-            """Return the entry of ``losses`` after a call of the network at a seed."""
-            return float(_values(self._call(seed))[index])
-
-        seen = recorded_factor(call, about)
+        seen = self._seen_factor(index, about)
         if seen is not None:
-            self.seen.add(index)
             return _rounded(seen, 1e-4)
         slopes = np.append(slopes, self._slope(index, small, range(len(slopes), SLOPES)))
         error = float(np.std(slopes, ddof=1) / np.sqrt(len(slopes)) / abs(np.mean(slopes)))

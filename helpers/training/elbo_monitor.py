@@ -146,7 +146,9 @@ class ElboMonitor(tf_keras.callbacks.Callback):
             likelihood = self._find_likelihood(outputs, targets)
             columns = self._find_columns(inputs)
         if self.check:
-            self._check_up(inputs, targets, int(tf.nest.flatten(element)[0].shape[0]))
+            given = None if likelihood is None else self.likelihood  # one that fits
+            rows = int(tf.nest.flatten(element)[0].shape[0])
+            self._check_up(inputs, targets, rows, given)
         if isinstance(self.model.compiled_loss, compile_utils.LossesContainer):
             self._sums = FitSums(self.model, likelihood, columns)
             self._sums.install(self._with_columns)
@@ -188,7 +190,7 @@ class ElboMonitor(tf_keras.callbacks.Callback):
             _say(f"kl and elbo are not logged: {found.problem}.")
         return found
 
-    def _check_up(self, inputs: Any, targets: Any, batch_size: int) -> None:
+    def _check_up(self, inputs: Any, targets: Any, batch_size: int, likelihood: Any) -> None:
         """Say in one line what the check-up finds wrong."""
         if tf.distribute.has_strategy():  # fit is in its scope, where Keras' metrics do not count
             _say(
@@ -202,7 +204,7 @@ class ElboMonitor(tf_keras.callbacks.Callback):
             targets,
             num_examples=self.num_examples,
             batch_size=batch_size,
-            likelihood=self.likelihood,
+            likelihood=likelihood,
         )
         if report.ok:
             return
