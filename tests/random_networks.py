@@ -35,6 +35,8 @@ BODIES = ("flat", "steps", "pixels", "pooled", "two inputs", "two outputs", "nes
 SEVERAL = {"steps", "pixels"}  # bodies with an output for each step or pixel
 FORMS = ("array", "frame", "tuple", "dataset", "lists", "sequence")
 FORMS_OF_SEVERAL = ("array", "tuple", "dataset", "lists", "sequence")
+# The call of a model of one's own gets a tuple of one array as it is.
+FORMS_OF_OWN = ("array", "frame", "dataset", "lists", "sequence")
 FORMS_OF_TWO = ("tuple", "list", "dict", "dataset", "dataset of dicts")
 
 
@@ -301,6 +303,8 @@ def drawn(seed: int) -> Drawn:
 def _forms(body: str) -> tuple[str, ...]:
     if body == "two inputs":
         return FORMS_OF_TWO
+    if body == "own model":
+        return FORMS_OF_OWN
     return FORMS_OF_SEVERAL if body in (*SEVERAL, "pooled") else FORMS
 
 

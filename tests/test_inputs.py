@@ -9,16 +9,21 @@ import scipy.sparse
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
+from random_networks import OwnDense, OwnModel
 
+from helpers.checkup import checkup
+from helpers.losses.by_layer import losses_by_layer
 from helpers.model.inputs import (
     Stream,
     as_tensors,
-    call_network,
     check_eager,
     first_examples,
     read_arrays,
     warn_of_bytes,
 )
+from helpers.model.network_call import call_network
+from helpers.prediction.predict import predict_by_draws
+from helpers.training.train import train_by_elbo
 
 tfpl = tfp.layers
 L = tf_keras.layers
@@ -232,3 +237,61 @@ def test_grey_values_get_a_word_unless_something_scales_them():
     scaled = tf_keras.Sequential([L.Rescaling(1 / 255), L.Flatten(), tfpl.DenseFlipout(3)])
     warn_of_bytes(scaled, grey)  # pytest is told to make errors of warnings
     warn_of_bytes(plain, grey / 255)
+
+
+# A list of one array beside a model of one's own: Keras hands the list on
+
+LIST_OF_ONE = "list or tuple of one array.*Pass the array itself"
+
+
+def _after(first):
+    return OwnModel([first, tfpl.DenseFlipout(1)])
+
+
+def _own_model(kind):
+    if kind == "a layer that fails":
+        return _after(tfpl.DenseFlipout(4))
+    if kind == "an axis of length 1":
+        return _after(L.Lambda(lambda x: 2.0 * tf.convert_to_tensor(x)))
+    return _after(OwnDense(4, "tanh", 21.0))
+
+
+FORMS_OF_ONE = {
+    "tuple": lambda x, y: ((x,), y),
+    "list": lambda x, y: ([x], y),
+    "dataset": lambda x, y: (tf.data.Dataset.from_tensor_slices(((x,), y)).batch(7), None),
+}
+
+
+@pytest.mark.parametrize("form", FORMS_OF_ONE)
+@pytest.mark.parametrize("kind", ["a layer that fails", "an axis of length 1", "own layer"])
+def test_a_list_of_one_array_beside_a_call_of_ones_own_is_a_sentence(kind, form):
+    inputs, targets = FORMS_OF_ONE[form](X, X[:, :1])
+    network = _own_model(kind)
+    network.compile("sgd", "mse")
+    for tool in (
+        lambda: losses_by_layer(network, inputs),
+        lambda: train_by_elbo(network, inputs, targets, num_epochs=1, progress=False),
+        lambda: predict_by_draws(network, inputs, 2),
+    ):
+        with pytest.raises(ValueError, match=LIST_OF_ONE):
+            tool()
+    (finding,) = checkup(network, inputs, targets).findings
+    assert finding.kind == "cannot-run"
+    assert "list or tuple of one array" in finding.cure
+
+
+def test_a_list_of_one_array_is_taken_by_those_that_take_it():
+    class Unpacks(tf_keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.layer = tfpl.DenseFlipout(1)
+
+        def call(self, inputs):
+            (x,) = inputs
+            return self.layer(x)
+
+    declared = tf_keras.Sequential([L.Input([5]), tfpl.DenseFlipout(1)])
+    for network in (Unpacks(), declared):
+        outputs, _ = call_network(network, (X,))
+        assert outputs.shape == (7, 1)

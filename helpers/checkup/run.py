@@ -12,6 +12,7 @@ import tf_keras
 
 from ..model.checks import check_keras_version
 from ..model.keras_losses import ignores_classes
+from ..model.network_call import word_on_a_list_of_one
 from ..model.outputs import find_likelihood
 from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
@@ -87,7 +88,7 @@ def checkup(
     try:
         _build(network, data.batch)
     except Exception as error:  # noqa: BLE001 (a network that fails is a finding)
-        return Report([cannot_run(error)])
+        return Report([cannot_run(error, word_on_a_list_of_one(network, data.batch.inputs))])
     with untouched(network, loss):
         return _examined(
             network,
@@ -132,7 +133,10 @@ def _examined(
     tf.config.run_functions_eagerly(True)
     use_seed(0)
     try:
-        network(batch.inputs)  # so that losses holds numbers, as after any eager call
+        outputs = network(batch.inputs)  # so that losses holds numbers, as after any eager call
+        if instead := word_on_a_list_of_one(network, batch.inputs, outputs):
+            error = ValueError(f"{batch.size} examples give outputs of one row")
+            return Report([cannot_run(error, instead)])
         objective = understand(network, batch, loss)
         called = evaluate(objective, batch).watch.called
     except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
@@ -182,7 +186,11 @@ def _what_to_pass(network: Any, batch: Batch, loss: Any) -> str:
     """
     given = loss if isinstance(loss, (str, tf_keras.losses.Loss)) else None
     try:
-        find_likelihood(network, network(batch.inputs), batch.targets, given)
+        outputs = network(batch.inputs)
+    except Exception:  # noqa: BLE001 (the report says what it raises)
+        return word_on_a_list_of_one(network, batch.inputs)
+    try:
+        find_likelihood(network, outputs, batch.targets, given)
     except (TypeError, ValueError) as error:
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
         is_ours = frame.f_globals["__name__"].partition(".")[0] == __name__.partition(".")[0]

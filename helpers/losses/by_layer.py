@@ -14,8 +14,9 @@ import tf_keras
 
 from ..model.checks import check_keras_version
 from ..model.entry_units import EntryUnit, entry_units, example_inputs
-from ..model.inputs import as_tensors, call_network, first_examples
+from ..model.inputs import as_tensors, first_examples
 from ..model.loss_entries import LossEntry, check_entries, loss_entries
+from ..model.network_call import call_network
 from ..model.weight_posteriors import Posterior
 from .gaussian_kl import gaussian_kl
 

@@ -8,7 +8,6 @@ Introduced in chapters/19-step-cost.md, "Operations in a training step".
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -239,7 +238,7 @@ def as_tensors(part: Any, types: list[tf.DType] | None = None) -> Any:
     part
         Inputs, targets or weights.
     types
-        Of each leaf, as :func:`call_network` found them; ``None`` to leave them.
+        Of each leaf, as :func:`.network_call.call_network` found them; ``None`` to leave them.
     """
     leaves = tf.nest.flatten(part)
     wanted = types or [tensor_type(leaf) for leaf in leaves]
@@ -259,64 +258,6 @@ def tensor_type(array: Any) -> tf.DType:
         return tf.string
     kind = tf.as_dtype(array.dtype)
     return tf.as_dtype(tf_keras.backend.floatx()) if kind.is_floating else kind
-
-
-def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
-    """Call a network on a few examples; return its outputs and the types that it takes.
-
-    Whole numbers reach it as they are; if it takes none, as floating numbers.
-
-    Parameters
-    ----------
-    network
-        A ``tf_keras`` model; it is built if it is not yet.
-    inputs
-        A structure of arrays.
-
-    Raises
-    ------
-    ValueError
-        If it does not run on them: what it raises, and what to pass.
-    """
-    failure: Exception
-    kinds = [tensor_type(leaf) for leaf in tf.nest.flatten(inputs)]
-    floats = [tf.as_dtype(tf_keras.backend.floatx()) if k.is_integer else k for k in kinds]
-    kinds, floats = ([_declared(network, i, k) for i, k in enumerate(x)] for x in (kinds, floats))
-    for wanted in [kinds] if floats == kinds else [kinds, floats]:
-        try:
-            return network(as_tensors(inputs, wanted)), wanted
-        except Exception as error:  # noqa: BLE001 (whatever layers raise that take no such inputs)
-            failure = error
-    raise ValueError(_does_not_run(inputs, failure)) from failure
-
-
-def _does_not_run(inputs: Any, error: Exception) -> str:
-    """Return a sentence on inputs on which a network failed, and what to write."""
-    leaves = tf.nest.flatten(inputs)
-    shapes = ", ".join(str(tuple(leaf.shape)) for leaf in leaves)
-    start = f"The network does not take inputs of shape {shapes}"
-    if any(len(leaf.shape) == 1 for leaf in leaves):
-        return (
-            f"{start}: the first axis must count the examples. A single example is inputs[:1], a "
-            "single column inputs[:, None]."
-        )
-    if any(tensor_type(leaf) == tf.string for leaf in leaves):
-        return (
-            f"{start} that hold words: make them numbers, or begin the network with an Input of "
-            "dtype tf.string and a StringLookup or TextVectorization layer."
-        )
-    return (
-        f"{start}. It raises {type(error).__name__}: {_plain_text(error)}. Pass what its own call "
-        "takes, as in network(inputs[:2])."
-    )
-
-
-def _plain_text(error: Exception) -> str:
-    """Return what an error says, without what Keras and TensorFlow put around it."""
-    text = " ".join(str(error).split()).partition(" Call arguments received by")[0]
-    text = re.sub(r"Exception encountered when calling \S+ '\S*' \(type \w+\)\. ", "", text)
-    text = re.sub(r"\{\{.*?\}\} | \[Op:\w+\]( name: ?\S*)?", "", text)
-    return (text if len(text) <= 300 else f"{text[:300]} …").rstrip(". ")
 
 
 def warn_of_bytes(network: Any, inputs: Any) -> None:
@@ -452,14 +393,6 @@ def _check_lengths(examples: Examples) -> None:
             f"inputs and targets have {sizes} rows: pass the same number of both, at least one; "
             "examples count along the first axis."
         )
-
-
-def _declared(network: Any, index: int, kind: tf.DType) -> tf.DType:
-    """Return the type that the network's own Input declares, as Keras casts to it."""
-    inputs = getattr(network, "inputs", None) or []
-    if index >= len(inputs) or tf.string in (kind, inputs[index].dtype):
-        return kind
-    return tf.as_dtype(inputs[index].dtype)
 
 
 def _holds_bytes(array: Array) -> bool:

@@ -16,13 +16,14 @@ import tf_keras
 from ..draws.replay import trace
 from ..model.checks import check_keras_version
 from ..model.heads import head_names, in_order, like_heads
-from ..model.inputs import Examples, as_tensors, call_network
+from ..model.inputs import Examples, as_tensors
 from ..model.likelihood import (
     AnyLikelihood,
     HeadsLikelihood,
     flatten_heads,
     plain_distribution,
 )
+from ..model.network_call import call_network
 from ..model.outputs import find_likelihood
 from .chunks import can_compile, compile_pieces, fit_pieces
 from .drawn_outputs import DrawnOutputs, LeafPart, ObjectPart, Part

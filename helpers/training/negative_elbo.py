@@ -14,8 +14,9 @@ import tf_keras
 
 from ..model.entry_units import EntryUnit, entry_units
 from ..model.heads import arrange_targets
-from ..model.inputs import Examples, as_tensors, call_network
+from ..model.inputs import Examples, as_tensors
 from ..model.likelihood import AnyLikelihood, flatten_heads
+from ..model.network_call import call_network
 from ..model.outputs import find_likelihood
 from .loss_terms import LossTerms, loss_terms
 

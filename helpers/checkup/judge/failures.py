@@ -24,7 +24,7 @@ def cannot_run(error: Exception, instead: str = "") -> Finding:
     text = re.sub(r"numpy= ?.*", "…", " ".join(text.split()))
     short = text if len(text) < 400 else f"{text[:400]} …"
     message = f"It does not run: {type(error).__name__}: {short}"
-    known = explain(error)
+    known = None if instead else explain(error)
     if known is not None:
         message += f"{'' if short.endswith(('.', '…')) else '.'} {_plain(known.cause)}"
     return Finding(
@@ -32,7 +32,7 @@ def cannot_run(error: Exception, instead: str = "") -> Finding:
         verdict="wrong",
         message=message,
         sure="measured",
-        cure=instead or (_plain(known.cure) if known is not None else ""),
+        cure=_plain(known.cure) if known is not None else instead,
     )
 
 
