@@ -418,6 +418,27 @@ def _(_):
     return Patient(mlp(*tail, loss=minus_log_prob), INPUTS, COLUMN)
 
 
+@sick("likelihood-unknown", "kl-weight")
+def one_distribution_for_all_rows():
+    """Its log_prob is a sum over the batch, which Keras takes for the mean."""
+    tail = [
+        flipout(1),
+        tfpl.DistributionLambda(lambda t: tfd.Independent(tfd.Normal(t, 1.0), 2)),
+    ]
+    return Patient(mlp(*tail, loss=minus_log_prob), INPUTS, COLUMN)
+
+
+@cure("one_distribution_for_all_rows", "reinterpreted_batch_ndims=1")
+def _(_):
+    tail = [
+        flipout(1),
+        tfpl.DistributionLambda(
+            lambda t: tfd.Independent(tfd.Normal(t, 1.0), reinterpreted_batch_ndims=1)
+        ),
+    ]
+    return Patient(mlp(*tail, loss=minus_log_prob), INPUTS, COLUMN)
+
+
 @sick("no-likelihood", "kl-weight")
 def focal_loss():
     loss = tf_keras.losses.CategoricalFocalCrossentropy(from_logits=True)

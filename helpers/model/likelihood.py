@@ -359,7 +359,7 @@ def _check_pairing_of_head(head: Likelihood, targets: tf.Tensor, outputs: Any) -
     if tf.is_tensor(outputs):
         outputs = tf.identity(outputs)  # without the logits that Keras notes, as rows of it are
     nats = tf.convert_to_tensor(head.log_prob(targets, outputs))
-    if nats.shape.rank == 0 and isinstance(outputs, tfd.Distribution) and _is_joint(outputs):
+    if nats.shape.rank == 0 and is_joint(outputs):
         raise ValueError(
             "The network puts out one distribution for all rows of a batch together (batch shape "
             f"(), event shape {tuple(outputs.event_shape)}), as a Gaussian process does: it has no "
@@ -389,8 +389,10 @@ def _check_pairing_of_head(head: Likelihood, targets: tf.Tensor, outputs: Any) -
             )
 
 
-def _is_joint(distribution: Any) -> bool:
-    return distribution.batch_shape.rank == 0
+def is_joint(output: Any) -> bool:
+    """Whether an output is one distribution for all rows of a batch, as a Gaussian process is."""
+    shape = output.batch_shape if isinstance(output, tfd.Distribution) else None
+    return isinstance(shape, tf.TensorShape) and shape.rank == 0
 
 
 def _rows(nats: tf.Tensor, size: int) -> Any:

@@ -18,6 +18,9 @@ class Matter(NamedTuple):
     reason: str = ""
 
 
+JOINT = "the network puts out one distribution for all rows together"
+
+
 def weights_of_kls(case: Case) -> list[Matter]:
     """Return whether the weight of each KL, of weights and of codes, was measured."""
     known = [f.posterior.name for f in case.factors if np.isfinite(f.value)]
@@ -56,6 +59,8 @@ def likelihood(case: Case) -> list[Matter]:
     if case.batch.targets is None:
         return [Matter("the likelihood", "no targets were passed")]
     reason = "the data term is none of the losses that the check-up knows"
+    if any(head.role == "joint" for head in case.data.heads):
+        reason = JOINT
     return [Matter("the likelihood", reason)]
 
 
@@ -68,7 +73,9 @@ def pairing(case: Case) -> list[Matter]:
     if not unknown:
         return [Matter(what)]
     which = f" of {_joined(unknown)}" if any(unknown) else ""
-    return [Matter(f"{what}{which}", "the data term changes too little with the targets")]
+    joint = all(head.role == "joint" for head in case.data.heads if head.paired is None)
+    reason = JOINT if joint else "the data term changes too little with the targets"
+    return [Matter(f"{what}{which}", reason)]
 
 
 # Each returns what it measured, and what it could not.

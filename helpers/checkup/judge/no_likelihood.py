@@ -98,6 +98,8 @@ def _judge(case: Case, head: HeadTerm, name: str) -> Finding:
         return _unpaired(head)
     if head.role == "broadcast":
         return _unlike_columns(head)
+    if head.role == "joint":
+        return _joint(head)
     if name in SQUARED or (head.name == "squared error" and _is_plain(case, head)):
         return _squared()
     if (name and name not in LIKELIHOODS) or (head.name == "absolute error"):
@@ -237,6 +239,20 @@ def _unknown(case: Case) -> Finding:
         "Minimise a negative log-likelihood in nats, summed over all that belongs to an example: "
         f"for numbers {SUMMED}; for classes or pixels the cross-entropy. If your loss is one, pass "
         "it as checkup(..., likelihood=...), a function (targets, outputs) ↦ nats of each example."
+    )
+    return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
+
+
+def _joint(head: HeadTerm) -> Finding:
+    text = (
+        "The network puts out one distribution for all rows of a batch together (batch shape (), "
+        f"event shape {head.shapes[1]}). Its log_prob is one number, so there is no log-likelihood "
+        "of each example, whose mean a weight of the KL belongs to."
+    )
+    cure = (
+        "Leave the axis of the examples in the batch shape, as in tfd.Independent(tfd.Normal(mean, "
+        "noise), reinterpreted_batch_ndims=1). Only where the rows do depend on one another, as "
+        "under a Gaussian process, keep it: what its KL weighs you must check yourself."
     )
     return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
 

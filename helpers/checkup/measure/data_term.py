@@ -13,14 +13,14 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ...model.heads import arrange_targets, head_names
-from ...model.likelihood import AnyLikelihood, Likelihood, flatten_heads
+from ...model.likelihood import AnyLikelihood, Likelihood, flatten_heads, is_joint
 from ...model.recorded_distribution import LogProb, recording_log_probs
 from ...model.small_scales import SmallScale
 from .batch import Batch
 from .known_losses import KnownLoss, known_losses, smoothing
 from .moved_weights import moved_weights
 from .objective import Objective, evaluate
-from .written_density import Integral, integrals, is_density
+from .written_density import Integral, can_be_density, integrals, is_density
 
 Array = npt.NDArray[np.float64]
 STATES = (0.0, 1.0, 0.3)  # sizes of the random change of the weights; 0 is the reader's own
@@ -49,7 +49,7 @@ class HeadTerm:
     paired
         Whether it depends on which target belongs to which row; ``None`` if that is not known.
     shapes
-        Of targets and outputs where they were paired.
+        Of targets and outputs where they were paired; of one distribution for all rows.
     smoothing
         What share of each label is spread over all classes, NaN if none.
     """
@@ -192,6 +192,8 @@ def measure_data_term(
     outputs = prober.find_noise(batch).outputs
     places = _places_of_targets(network, batch.targets, outputs)
     names = head_names(network, outputs) if len(outputs) > 1 else [""]
+    if any(map(is_joint, outputs)):
+        return DataTerm(float("nan"), batch.size, tuple(map(_joint, outputs, names)))
     heads, growths = [], []
     for index, leaf in enumerate(places):
         states = prober.states(batch, leaf)
@@ -217,6 +219,13 @@ def _places_of_targets(network: Any, targets: Any, outputs: list[Any]) -> list[i
         return list(arrange_targets(network, numbers, structure))
     except ValueError:
         return [None]
+
+
+def _joint(output: Any, name: str) -> HeadTerm:
+    """Return what is told of an output beside, or as, one distribution for all rows together."""
+    if not is_joint(output):
+        return HeadTerm(name)
+    return HeadTerm(name, role="joint", shapes=((), tuple(output.event_shape)))
 
 
 @dataclass
@@ -292,6 +301,8 @@ class _Prober:
         for size in STATES:
             with moved_weights(self.variables, self.small, int(10 * size), size):
                 found += integrals(with_slopes, batch, is_sum=is_sum)
+            if not can_be_density(found):
+                return term
         if not is_density(found):
             return term
         slope = float(batch.size) if is_sum else 1.0

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ...model.likelihood import flatten_heads, squeezed
+from ...model.likelihood import flatten_heads, is_joint, squeezed
 from ...model.small_scales import SmallScale, small_scales
 from .case import Case
 from .moved_weights import moved_weights
@@ -110,8 +110,8 @@ def _moments(output: SeenOutput, name: str) -> tuple[Array, Array | None] | None
     """Return the mean of an output and the standard deviation of its noise, as far as known."""
     out = output.outputs
     if isinstance(out, tfd.Distribution):
-        if not out.batch_shape.rank:
-            return None  # one distribution for all rows together, as a Gaussian process
+        if is_joint(out):
+            return None
         try:
             mean = np.asarray(out.mean(), float)
         except (NotImplementedError, TypeError, ValueError):

@@ -43,15 +43,18 @@ def integrals(evaluate: Evaluate, batch: Batch, *, is_sum: bool) -> list[Integra
     return [integral for integral in found if integral is not None]
 
 
+def can_be_density(found: list[Integral]) -> bool:
+    """Whether the integrals so far agree: one that does not ends the search."""
+    logs = [x.log_integral for x in found]
+    return bool(found) and bool(np.all(np.isfinite(logs))) and bool(np.ptp(logs) < SAME)
+
+
 def is_density(found: list[Integral]) -> bool:
     """Whether all integrals agree, though the densities are unequally wide."""
-    logs, widths = (
-        np.array([x.log_integral for x in found]),
-        np.array([x.log_stddev for x in found]),
-    )
-    if len(found) < 3 or not np.all(np.isfinite(logs)) or not np.all(np.isfinite(widths)):
+    widths = [x.log_stddev for x in found]
+    if len(found) < 3 or not can_be_density(found) or not np.all(np.isfinite(widths)):
         return False
-    return bool(np.ptp(logs) < SAME and np.ptp(widths) > 3 * SAME)
+    return bool(np.ptp(widths) > 3 * SAME)
 
 
 def _integral(
