@@ -126,6 +126,16 @@ KNOWN = {
     "a low floor, exp": Own(lambda v: 1e-5 + tf.exp(v), bias="added"),
     "a high floor": Own(lambda v: 1e-2 + tf.nn.softplus(v)),
     "a floor, drawn": Own(lambda v: 1e-3 + tf.nn.softplus(v), kl=beside(tfd.Normal(0.0, 1.0))),
+    "a factor and a floor": Own(lambda v: 1e-5 + 0.01 * tf.nn.softplus(v), start=0.0),
+    "a small factor, drawn": Own(
+        lambda v: 0.01 * tf.nn.softplus(v), start=0.0, kl=beside(tfd.Normal(0.0, 1.0))
+    ),
+    "clipped": Own(lambda v: tf.clip_by_value(tf.exp(v), 1e-4, 1.0)),
+    "clipped, drawn": Own(
+        lambda v: tf.clip_by_value(tf.exp(v), 1e-4, 1.0), kl=beside(tfd.Normal(0.0, 1.0))
+    ),
+    "clipped before": Own(lambda v: tf.nn.softplus(tf.clip_by_value(v, -8.0, 2.0))),
+    "at least": Own(lambda v: tf.maximum(tf.nn.softplus(v), 1e-3)),
     "drawn": Own(kl=beside(tfd.Normal(0.0, 1.0))),
     "drawn, Laplace": Own(kl=beside(tfd.Laplace(0.0, 1.0))),
     "drawn, Student": Own(kl=beside(tfd.StudentT(3.0, 0.0, 1.0))),

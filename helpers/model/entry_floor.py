@@ -15,9 +15,10 @@ from .weight_posteriors import Posterior
 
 Array = npt.NDArray[np.float64]
 
-HALVINGS = 16  # of the range of ρ, 40: the KL at its end is below 1e-6 nats for each weight
-RANGE = (-20.0, 20.0)
-DIRECT = (np.log(1e-6), np.log(50.0))  # of log σ, where the variable is σ
+# Values of ρ, or of log σ where the variable is σ; the lowest KL lies between two of them.
+RANGE = (-20.0, -10.0, -5.0, 0.0, 5.0, 20.0, 200.0, 2000.0)
+DIRECT = tuple(np.log([1e-6, 1e-4, 1e-2, 1.0, 50.0]))
+HALVINGS = 15  # of what lies between: the KL at its end is below 1e-6 nats for each weight
 
 
 class _Pair(NamedTuple):
@@ -96,19 +97,39 @@ def _move_means(chosen: dict[int, list[_Pair]], call: Callable[[], list[Any]]) -
 
 
 def _move_scales(chosen: dict[int, list[_Pair]], call: Callable[[], list[Any]]) -> None:
-    """Set all scales to where their entry is lowest, by halving each weight's range."""
+    """Set all scales to where their entry is lowest, by halving each weight's range.
+
+    Where σ is clipped there is no slope, on either side: the lowest place is above the last value
+    at which the entry still falls.
+    """
     pairs = [pair for several in chosen.values() for pair in several]
-    ends = [DIRECT if pair.is_direct else RANGE for pair in pairs]
-    low = [np.full(pair.scale.shape, a) for pair, (a, _) in zip(pairs, ends, strict=True)]
-    high = [np.full(pair.scale.shape, b) for pair, (_, b) in zip(pairs, ends, strict=True)]
-    for _ in range(HALVINGS):
-        middle = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
-        for pair, value in zip(pairs, middle, strict=True):
+
+    def falls(values: list[Array]) -> list[npt.NDArray[np.bool_]]:
+        """Return for each weight whether its entry falls with the scale there."""
+        for pair, value in zip(pairs, values, strict=True):
             value = np.exp(value) if pair.is_direct else value
             pair.scale.assign(value.astype(pair.scale.dtype.as_numpy_dtype))
         gradients = _gradients(list(chosen), [pair.scale for pair in pairs], call)
-        low = [np.where(g < 0, m, a) for g, m, a in zip(gradients, middle, low, strict=True)]
-        high = [np.where(g < 0, b, m) for g, m, b in zip(gradients, middle, high, strict=True)]
+        return [gradient < 0 for gradient in gradients]
+
+    ends = [DIRECT if pair.is_direct else RANGE for pair in pairs]
+    low = [np.full(pair.scale.shape, end[0]) for pair, end in zip(pairs, ends, strict=True)]
+    high = [np.full(pair.scale.shape, end[1]) for pair, end in zip(pairs, ends, strict=True)]
+    has_fallen = False
+    for step in range(1, max(map(len, ends)) - 1):
+        places = [end[min(step, len(end) - 2) :][:2] for end in ends]
+        fallen = falls([np.full(a.shape, p[0]) for a, p in zip(low, places, strict=True)])
+        if has_fallen and not any(map(np.any, fallen)):
+            break
+        has_fallen = has_fallen or any(map(np.any, fallen))
+        for index, fell in enumerate(fallen):
+            low[index] = np.where(fell, places[index][0], low[index])
+            high[index] = np.where(fell, places[index][1], high[index])
+    for _ in range(HALVINGS):
+        middle = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+        fallen = falls(middle)
+        low = [np.where(fell, m, a) for fell, m, a in zip(fallen, middle, low, strict=True)]
+        high = [np.where(fell, b, m) for fell, m, b in zip(fallen, middle, high, strict=True)]
 
 
 def _gradients(

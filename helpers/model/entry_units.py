@@ -360,11 +360,12 @@ class _Probe:
         floors = self._floors(units, todo)
         for index in todo:
             exact, *pair = factors[index]
-            flat = np.isfinite(pair).all() and abs(pair[0] - pair[1]) <= 0.02 * abs(pair[0])
-            if np.isfinite(pair).all() and not (flat or index in self.seen):
+            known = index in self.seen or abs(pair[0] - pair[1]) <= 0.02 * abs(pair[0])
+            known = known and pair[0] != 0  # it is 0 where σ is clipped at a floor
+            if not known and np.isfinite(pair).all():
                 exact = self._above_floor(index, units[index])
-                flat = bool(np.isfinite(exact))
-            if not (flat or index in self.seen) or pair[0] == 0:
+                known = bool(np.isfinite(exact))
+            if not known:
                 problem = _zero() if self.values[index] == 0 else _no_plateau()
                 units[index] = replace(units[index], kind="unknown", problem=problem)
                 continue

@@ -31,6 +31,8 @@ def factor_above_floor(depths: Array, slopes: Array) -> float:
     float
         NaN if the slopes are not of that form, or all are below the floor.
     """
+    felt = int(np.argmax(slopes != 0))  # below a floor by a maximum there is no slope at all
+    depths, slopes = depths[felt:], slopes[felt:]
     every, fewer = (_fitted(depths[skipped:], slopes[skipped:]) for skipped in (0, 1))
     return every if abs(every - fewer) <= APART * abs(every) else float("nan")
 

@@ -19,8 +19,11 @@ from .weight_posteriors import Posterior
 
 Array = npt.NDArray[np.float64]
 
-# σ so small that activations are straight lines: 1e-4 and 2e-5 of softplus and exp, and none.
-LOW, LOWER, NONE = -9.0, -11.0, -40.0
+NONE = -40.0  # a value of the variable at which there is no σ, or none above a floor
+# Two values, and a third from which both are counted. σ is so small that activations are straight
+# lines: 1e-4 and 2e-5 of softplus and exp. Where a floor, or a factor of σ, hides what is so small,
+# 7e-3 and 9e-4, then .05 and 7e-3; the last are counted from 9e-4, where a maximum was taken.
+DEPTHS = ((-9.0, -11.0, NONE), (-5.0, -7.0, NONE), (-3.0, -5.0, NONE), (-3.0, -5.0, -7.0))
 DIRECT, LESS = 4e-4, 1e-4
 EXPONENTS = (1.0, 0.5)  # of σ in exp(ρ), or in the variable itself: σ or σ²
 FLAT = 1e-3  # of what draws differ by: a variable that changes less of it is no scale
@@ -121,10 +124,13 @@ def _told(variable: Any, call: LayerCall, before: Array) -> _Scale | None:
         at_none = difference(NONE)
         if not _is_change(at_none, before):
             return None
-        ratio = _ratio(difference(LOW) - at_none, difference(LOWER) - at_none)
-        for exponent in EXPONENTS:
-            if abs(ratio / np.exp(exponent * (LOW - LOWER)) - 1) < CLOSE:
-                return _Scale(exponent, is_direct=False)
+        for depths in DEPTHS:
+            one, other, base = map(difference, depths)
+            ratio = _ratio(one - base, other - base)
+            for exponent in EXPONENTS:
+                of_one, of_other, of_base = np.exp(exponent * np.array(depths))
+                if abs(ratio * (of_other - of_base) / (of_one - of_base) - 1) < CLOSE:
+                    return _Scale(exponent, is_direct=False)
         at_zero = difference(0.0)
         at_more = difference(DIRECT) - at_zero
         ratio = _ratio(at_more, difference(LESS) - at_zero)
