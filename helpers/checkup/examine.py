@@ -1,8 +1,8 @@
 """Measuring all there is to measure, and letting every check read it."""
 
 from collections.abc import Callable
-from typing import Any
 
+from ..model.watch import Watch
 from .judge.activation_kl import check_activation_kls
 from .judge.averaged_likelihood import check_averaged
 from .judge.bounded_outputs import check_reach, check_still
@@ -53,19 +53,19 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> Report:
+def examine(setup: TrainingSetup, watch: Watch) -> Report:
     """Return the findings of all checks, and what of all that matters was measured.
 
     Parameters
     ----------
     setup
         The network and how it is trained.
-    called
-        The layers that one evaluation of the objective called, with their outputs.
+    watch
+        What happened in one evaluation of the objective.
     """
     understood = setup.objective.understood
     try:
-        case = measure_case(setup, called)
+        case = measure_case(setup, watch)
         matters = coverage(case)
     except Exception as error:  # noqa: BLE001 (a network of a kind that is unknown to us)
         found = not_checked("the network", error)

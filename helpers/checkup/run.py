@@ -138,7 +138,7 @@ def _examined(
             error = ValueError(f"{batch.size} examples give outputs of one row")
             return Report([cannot_run(error, instead)])
         objective = understand(network, batch, loss)
-        called = evaluate(objective, batch).watch.called
+        watch = evaluate(objective, batch).watch
     except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
         return Report([cannot_run(error, _what_to_pass(network, batch, loss))])
     if likelihood is not None:
@@ -160,7 +160,7 @@ def _examined(
         likelihood=said,
         known_share=_known_share(said, data.targets),
     )
-    return examine(setup, called)
+    return examine(setup, watch)
 
 
 def _known_share(likelihood: Any, targets: Any) -> float:

@@ -22,12 +22,12 @@ from .entry_floor import lowest_values
 from .floored_scales import LADDER, factor_above_floor
 from .layer_calls import LayerCall, layer_calls
 from .loss_entries import ACTIVITY, ADDED, REGULARISER, LossEntry, loss_entries
-from .measured_scales import MeasuredPosterior, measured_posteriors
+from .measured_scales import MeasuredPosterior, all_posteriors, has_own_variables
 from .reachable import reachable
 from .recorded_draws import recorded_factor
 from .small_scales import enlarged, small_scales
 from .untouched import snapshot, untouched, use_seed
-from .weight_posteriors import Posterior, find_posteriors, is_floating
+from .weight_posteriors import Posterior, find_posteriors
 
 tfd, tfpl = tfp.distributions, tfp.layers
 Array = npt.NDArray[np.float64]
@@ -178,7 +178,7 @@ class _Probe:
             raise RuntimeError("The network adds another number of losses at each call.")
         self.is_drawn = ~np.isclose(self.values, _values(again), rtol=1e-6, atol=0)
         self.calls = self._layer_calls()
-        self.posteriors = self._posteriors()
+        self.posteriors = all_posteriors(self.layers, self.calls.values())
         self.seen: set[int] = set()  # entries whose log-densities were seen
 
     def units(self) -> list[EntryUnit]:
@@ -217,18 +217,8 @@ class _Probe:
         """Return the calls of the layers that may draw weights of their own."""
         if not any(entry.part == ADDED for entry in self.entries):
             return {}
-        own = [x for x in self.layers if _is_readers(x) and _own_variables(x)]
+        own = [x for x in self.layers if has_own_variables(x)]
         return layer_calls(own, lambda: self._call(seed=1), self.generators)
-
-    def _posteriors(self) -> list[Posterior]:
-        """Return the posteriors that layers hold, and those that are measured."""
-        held = [p for p in find_posteriors(self.layers) if p.make is not None]
-        known = {id(p.layer) for p in held}
-        measured: list[Posterior] = []
-        for key, call in self.calls.items():
-            if key not in known:
-                measured += measured_posteriors(call, _own_variables(call.layer))
-        return held + measured
 
     def _posteriors_of_entries(self) -> list[tuple[Posterior, ...]]:
         """Return for each entry the posteriors of the weights that it may be about."""
@@ -607,19 +597,6 @@ def _is_activation_kl(layer: Any) -> bool:
     return isinstance(layer, tfpl.KLDivergenceAddLoss) or isinstance(
         getattr(layer, "activity_regularizer", None), kinds
     )
-
-
-def _is_readers(layer: Any) -> bool:
-    """Whether a layer is of a class that is neither Keras' nor TFP's."""
-    module = type(layer).__module__
-    return not module.startswith(("tensorflow_probability", "tf_keras", "keras", "tensorflow"))
-
-
-def _own_variables(layer: Any) -> list[Any]:
-    """Return the floating variables of a layer that belong to no layer inside it."""
-    inside = [x for x in layer._flatten_layers() if x is not layer]
-    theirs = {id(v) for x in inside for v in x.variables}
-    return [v for v in layer.variables if is_floating(v) and id(v) not in theirs]
 
 
 def _has_scale(posterior: Posterior, used: set[int]) -> bool:

@@ -6,6 +6,7 @@ goes down as softplus, exp, the square root of exp, the variable itself or its s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from .layer_calls import LayerCall
-from .untouched import snapshot
-from .weight_posteriors import Posterior
+from .layer_calls import LayerCall, layer_calls
+from .reachable import reachable
+from .untouched import snapshot, untouched
+from .weight_posteriors import Posterior, find_posteriors, is_floating
 
 Array = npt.NDArray[np.float64]
 
@@ -55,7 +57,57 @@ class MeasuredPosterior(Posterior):
             return float(power * np.mean(np.log(value))), [power / value]
 
 
-def measured_posteriors(call: LayerCall, variables: list[Any]) -> list[MeasuredPosterior]:
+def all_posteriors(layers: list[Any], calls: Iterable[LayerCall]) -> list[Posterior]:
+    """Return the posteriors that layers hold, and those measured on the calls of other layers.
+
+    Parameters
+    ----------
+    layers
+        Whose distributions are looked for.
+    calls
+        Of those among them that may draw weights of their own.
+    """
+    held = find_posteriors(layers)
+    known = {id(posterior.layer) for posterior in held}
+    others = [call for call in calls if id(call.layer) not in known]
+    return held + [p for call in others for p in measured_posteriors(call)]
+
+
+def posteriors_of_network(network: Any, inputs: Any) -> list[Posterior]:
+    """Return all posteriors of a network, which is left as it was.
+
+    Parameters
+    ----------
+    network
+        A ``tf_keras`` model or layer that was called before.
+    inputs
+        A few examples, as tensors.
+    """
+    layers = list({id(x): x for x in network._flatten_layers()}.values())
+    own = [layer for layer in layers if has_own_variables(layer)]
+    if not own:
+        return find_posteriors(layers)
+    generators = [x for x in reachable(network) if isinstance(x, tf.random.Generator)]
+    with untouched(network):
+        calls = layer_calls(own, lambda: network(inputs), generators)
+        return all_posteriors(layers, calls.values())
+
+
+def has_own_variables(layer: Any) -> bool:
+    """Whether a layer is of a reader's own class, and has variables beside those of its parts."""
+    module = type(layer).__module__
+    of_library = module.startswith(("tensorflow_probability", "tf_keras", "keras", "tensorflow"))
+    return not of_library and bool(_own_variables(layer))
+
+
+def _own_variables(layer: Any) -> list[Any]:
+    """Return the floating variables of a layer that belong to no layer inside it."""
+    inside = [x for x in layer._flatten_layers() if x is not layer]
+    theirs = {id(v) for x in inside for v in x.variables}
+    return [v for v in layer.variables if is_floating(v) and id(v) not in theirs]
+
+
+def measured_posteriors(call: LayerCall) -> list[MeasuredPosterior]:
     """Return a posterior for each variable that is the scale of a layer's draws.
 
     Only variables of the shape of another one, which may hold the means, are taken: of others it is
@@ -65,11 +117,10 @@ def measured_posteriors(call: LayerCall, variables: list[Any]) -> list[MeasuredP
     ----------
     call
         Repeats a call of the layer.
-    variables
-        Of the layer.
     """
     if not call.draws:
         return []
+    variables = _own_variables(call.layer)
     before = call.difference()
     made = {id(v): scale for v in variables if (scale := _told(v, call, before)) is not None}
     found = []

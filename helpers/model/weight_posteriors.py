@@ -11,13 +11,7 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-SCALE_NAMES = (
-    *("rho", "untransformed_scale", "log_sigma", "logsigma", "log_scale", "raw_scale"),
-    *("unconstrained_scale", "log_std", "logstd", "log_stddev", "sigma", "scale_raw"),
-)
-MEAN_NAMES = ("mu", "loc", "mean")
 DRAWS = 8  # where a distribution has no formula
-VARIANCE_NAMES = ("log_var", "logvar", "log_variance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +115,11 @@ class Posterior:
 
 
 def find_posteriors(layers: Iterable[Any]) -> list[Posterior]:
-    """Return the posteriors of the layers, point estimates included, in their order."""
+    """Return the posteriors that layers hold as distributions, in the order of the layers.
+
+    Point estimates are among them. Layers that keep only variables have none here: see
+    :func:`.measured_scales.all_posteriors`.
+    """
     found: list[Posterior] = []
     inner: set[int] = set()
     for layer in layers:
@@ -131,7 +129,7 @@ def find_posteriors(layers: Iterable[Any]) -> list[Posterior]:
             found += _of_dense_variational(layer)
             inner |= {id(part) for part in layer._flatten_layers()}
         else:
-            found += _of_attributes(layer) or _of_variables(layer)
+            found += _of_attributes(layer)
     return found
 
 
@@ -199,31 +197,6 @@ def _moves(distribution: Any, variables: list[Any]) -> bool:
         value = tf.stop_gradient(distribution.sample())
         log_prob = tf.reduce_sum(distribution.log_prob(value))
     return any(slope is not None for slope in tape.gradient(log_prob, variables))
-
-
-def _of_variables(layer: Any) -> list[Posterior]:
-    """Return the posterior of a hand-written layer, told by the names of its variables."""
-    own = [v for v in vars(layer).values() if isinstance(v, tf.Variable)]
-    exponents = []
-    for variable in own:
-        name = variable.name.split("/")[-1].split(":")[0].lower()
-        if not _has_mean(variable, own):
-            continue
-        if any(word in name for word in VARIANCE_NAMES):
-            exponents.append((variable, 0.5))
-        elif any(word in name for word in SCALE_NAMES):
-            exponents.append((variable, 1.0))
-    if not exponents or len(own) < 2:
-        return []
-    return [Posterior(layer, "weights", None, lambda: None, own, tuple(exponents))]
-
-
-def _has_mean(variable: Any, own: list[Any]) -> bool:
-    """Whether the layer has another variable of that shape, which may hold the means."""
-    others = [v for v in own if v is not variable and v.shape == variable.shape]
-    return variable.shape.rank > 0 and any(
-        word in v.name.lower() for v in others for word in MEAN_NAMES
-    )
 
 
 def _constant(value: Any) -> Callable[[], Any]:

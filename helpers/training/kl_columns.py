@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ..model.entry_units import EntryUnit, closed_form, entry_units
-from ..model.weight_posteriors import find_posteriors
+from ..model.measured_scales import posteriors_of_network
 
 tfd = tfp.distributions
 
@@ -120,7 +120,7 @@ def kl_columns(network: Any, inputs: Any) -> KLColumns:
         tuple(i for i, unit in enumerate(units) if unit.kind in ("regulariser", "map")),
         len(units),
         int(tf.nest.flatten(inputs)[0].shape[0]),
-        _problem(network, units),
+        _problem(network, inputs, units),
     )
 
 
@@ -146,7 +146,7 @@ def _by_weights(entries: list[tuple[int, EntryUnit]]) -> list[tuple[int, ...]]:
     return [tuple(places) for places in groups.values()]
 
 
-def _problem(network: Any, units: list[EntryUnit]) -> str:
+def _problem(network: Any, inputs: Any, units: list[EntryUnit]) -> str:
     """Return why the entries do not tell the KL of the whole network."""
     for unit in units:
         name = f"of {unit.layer.name} ({unit.part})"
@@ -159,11 +159,8 @@ def _problem(network: Any, units: list[EntryUnit]) -> str:
         if _is_hidden(unit):
             return f"the KL {name} has no closed form, and its weight is a variable"
     known = {(id(p.layer), p.part) for unit in units for p in unit.posteriors}
-    layers = {layer for layer, _ in known}
-    for posterior in find_posteriors(network._flatten_layers()):
-        # Of a layer without distributions, entries and variables name the parts differently.
-        told = id(posterior.layer) in layers and posterior.make is None
-        if not told and posterior.is_random and (id(posterior.layer), posterior.part) not in known:
+    for posterior in posteriors_of_network(network, inputs):
+        if posterior.is_random and (id(posterior.layer), posterior.part) not in known:
             return f"{posterior.name} ({posterior.part}) has a posterior, but adds no KL to losses"
     return "" if known else "no layer adds the KL of its weights to losses"
 

@@ -24,7 +24,25 @@ def is_no_kl(factor: KLFactor, case: Case) -> bool:
 
 
 def without_plateau(factor: KLFactor) -> Finding:
-    """Return the alarm for a slope along log σ that differs between two depths."""
+    """Return the alarm for a slope along log σ that differs between two depths.
+
+    Of a layer that keeps no distribution, σ may have a floor; only an entry of ``losses`` tells it.
+    """
+    if factor.posterior.make is None and not factor.entries:
+        return Finding(
+            kind="not-checked",
+            verdict="unknown",
+            message=(
+                "The weight of the KL could not be told: it does not come through losses, and how "
+                "the standard deviations follow their variable is not known."
+            ),
+            layer=factor.posterior.name,
+            sure="possible",
+            cure=(
+                "Let the layer add its KL in call, self.add_loss(kl / N), and the loop add "
+                "sum(network.losses)."
+            ),
+        )
     text = (
         "What stands for the KL is none: where all standard deviations are tiny, the slope of what "
         f"is minimised along log σ is {factor.value:.3g} per weight, and {factor.higher:.3g} where "

@@ -11,8 +11,8 @@ import tensorflow as tf
 from ...model.likelihood import AnyLikelihood
 from ...model.small_scales import SmallScale, small_scales
 from ...model.untouched import untouched
-from ...model.watch import Added
-from ...model.weight_posteriors import Posterior, find_posteriors, is_floating
+from ...model.watch import Added, Watch
+from ...model.weight_posteriors import Posterior, is_floating
 from .batch import Batch
 from .data_term import DataTerm, measure_data_term
 from .kl_entries import KLEntry, Place, compare_entries, place
@@ -25,6 +25,7 @@ from .kl_factor import (
 )
 from .objective import Evaluation, Objective, evaluate
 from .on_the_prior import on_the_prior
+from .own_layers import by_entries, posteriors_of
 from .stale_losses import lags_behind
 from .traced_weight import differs_from_traced, differs_when_compiled
 from .weight_variable import WeightVariable, weight_variables
@@ -159,19 +160,19 @@ class Case:
         return None
 
 
-def measure_case(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> Case:
+def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
     """Measure all that the checks read.
 
     Parameters
     ----------
     setup
         The network and how it is trained.
-    called
-        The layers that one evaluation of the objective called, with their outputs.
+    watch
+        What happened in one evaluation of the objective.
     """
     network, objective, batch = setup.network, setup.objective, setup.batch
-    layers = _layers(network, called)
-    posteriors, variables = find_posteriors(layers), _variables(layers)
+    layers = _layers(network, watch.called)
+    posteriors, variables = posteriors_of(network, layers, watch), _variables(layers)
     random = [posterior for posterior in posteriors if posterior.is_random]
     runs = [evaluate(objective, batch, variables), evaluate(objective, batch, seed=2)]
     here, places = place(runs, random, HERE), _places(objective, batch, random)
@@ -181,7 +182,7 @@ def measure_case(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> Case:
         places.append(place(second, random, "where all standard deviations are small"))
     with small_scales(random) as small:
         first = evaluations_at(objective, batch, small) if small else []
-        factors = measure_kl_factors(objective, batch, small, first)
+        factors = with_second_depth(measure_kl_factors(objective, batch, small, first), higher)
         entries: list[KLEntry] = []
         if any(item for item in runs[0].watch.added) and small:
             places.append(place(first, random, "where all standard deviations are tiny"))
@@ -191,13 +192,14 @@ def measure_case(setup: TrainingSetup, called: list[tuple[Any, Any]]) -> Case:
         )
         scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
+    factors = by_entries(factors, network, batch.inputs)
     lags = any(f.is_unfelt for f in factors) and lags_behind(objective, batch, posteriors)
     return Case(
         setup=setup,
         evaluations=runs,
         variables=variables,
         posteriors=posteriors,
-        factors=with_second_depth(factors, higher),
+        factors=factors,
         data=data,
         entries=entries,
         variables_of_weight=scalars,

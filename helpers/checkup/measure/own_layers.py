@@ -1,0 +1,83 @@
+"""Posteriors of layers that keep no distributions: found by their draws, weighed by their entries.
+
+Their scales may have a floor, or be clipped, so that they never are tiny. What an entry of
+``losses`` holds is then told as for the table of losses.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import tensorflow as tf
+
+from ...model.entry_units import EntryUnit, entry_units
+from ...model.layer_calls import LayerCall
+from ...model.measured_scales import MeasuredPosterior, all_posteriors, has_own_variables
+from ...model.reachable import reachable
+from ...model.watch import Watch
+from ...model.weight_posteriors import Posterior
+from .kl_factor import KLFactor
+
+
+def posteriors_of(network: Any, layers: list[Any], watch: Watch) -> list[Posterior]:
+    """Return the posteriors of some layers, in the order of these.
+
+    Parameters
+    ----------
+    network
+        Through which random generators of its layers are found.
+    layers
+        Of the network, or called by its loss.
+    watch
+        What they were called with.
+    """
+    generators = [x for x in reachable(network) if isinstance(x, tf.random.Generator)]
+    calls = {
+        id(layer): LayerCall.of(layer, arguments, options, generators)
+        for layer, (arguments, options) in reversed(watch.inputs)
+        if has_own_variables(layer)
+    }
+    place = {id(layer): index for index, layer in enumerate(layers)}
+    found = all_posteriors(layers, calls.values())
+    return sorted(found, key=lambda posterior: place.get(id(posterior.layer), len(place)))
+
+
+def by_entries(factors: list[KLFactor], network: Any, inputs: Any) -> list[KLFactor]:
+    """Return the factors, those of measured posteriors as their entries in ``losses`` tell them.
+
+    A factor that is another number in each evaluation stays as it was measured.
+    """
+    if not any(_is_measured(factor) and factor.entries for factor in factors):
+        return factors
+    try:
+        units = entry_units(network, inputs)
+    except RuntimeError:  # it adds another number of losses at each call
+        return factors
+    return [_by_entries(f, units) if _is_measured(f) else f for f in factors]
+
+
+def _is_measured(factor: KLFactor) -> bool:
+    return isinstance(factor.posterior, MeasuredPosterior)
+
+
+def _by_entries(factor: KLFactor, units: list[EntryUnit]) -> KLFactor:
+    of_layer = [unit for unit in units if unit.layer is factor.posterior.layer]
+    if factor.by_call or len(of_layer) != len(factor.shares):
+        return factor
+    about = [
+        (share, unit)
+        for share, unit in zip(factor.shares, of_layer, strict=True)
+        if any(p.variables[0] is factor.posterior.variables[0] for p in unit.posteriors)
+    ]
+    if not about or any(unit.kind != "kl" for _, unit in about):
+        return factor
+    value = float(sum(share * unit.factor for share, unit in about))
+    growth = 0.5 if all(unit.per_row for _, unit in about) else 1.0
+    return replace(
+        factor,
+        value=value,
+        value_twice=growth * value,
+        error=0.0,
+        higher=value,
+        error_higher=0.0,
+        in_entries=value,
+    )

@@ -1,0 +1,87 @@
+"""What the check-up says of the layers that readers write themselves, whatever is in them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+import tf_keras
+from own_layers import KNOWN, Own
+
+from helpers.checkup import checkup
+from helpers.training.kl_columns import kl_columns
+
+ROWS, WIDTH = 7, 5
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(ROWS, WIDTH)).astype(np.float32)
+Y = np.arange(ROWS) % 3
+CROSS_ENTROPY = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+NAMES = (("w_first", "w_second"), ("mu", "rho"))  # names are no evidence
+
+
+def report_of(layer):
+    network = tf_keras.Sequential([layer, tf_keras.layers.Dense(3)])
+    network.compile("adam", CROSS_ENTROPY)
+    return checkup(network, X, Y, num_examples=ROWS)
+
+
+def like(name, divisor, names):
+    """The known layer, with another divisor and other names of its variables."""
+    one = KNOWN[name]
+    return Own(one.sigma, one.kl, divisor, one.start, names, one.bias, one.activation)
+
+
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_weight_of_an_own_layers_kl_is_measured(name):
+    names = NAMES[len(name) % 2]
+    right = report_of(like(name, ROWS, names))
+    assert right.ok, str(right)
+    assert "kl-weight" in {finding.kind for finding in right.confirmed}
+    [alarm] = report_of(like(name, 1.0, names)).alarms
+    assert (alarm.kind, alarm.verdict) == ("kl-not-scaled", "wrong")
+    assert alarm.value == pytest.approx(1.0, rel=0.01)
+
+
+def test_a_kl_per_row_of_the_batch_is_told_from_one_over_n():
+    class PerRow(Own):
+        def call(self, inputs):
+            kernel, kl = self.draw(self.a, self.b)
+            self.add_loss(kl / tf.cast(tf.shape(inputs)[0], tf.float32))
+            return inputs @ kernel
+
+    report = report_of(PerRow(lambda v: 1e-3 + tf.nn.softplus(v), divisor=1.0))
+    [alarm] = report.alarms
+    assert alarm.kind == "kl-wrong-count"
+    assert "number of rows in the batch" in alarm.message
+
+
+def test_a_layer_that_adds_no_kl_is_missed_by_check_up_and_columns():
+    class Without(Own):
+        def call(self, inputs):
+            return inputs @ self.draw(self.a, self.b)[0]
+
+    for sigma in (tf.nn.softplus, lambda v: 1e-3 + tf.nn.softplus(v)):
+        assert "kl-missing" in report_of(Without(sigma)).kinds()
+    network = tf_keras.Sequential([Without(), tfp.layers.DenseFlipout(3)])
+    network(X)
+    assert "adds no KL to losses" in kl_columns(network, tf.constant(X)).problem
+
+
+def test_a_kl_that_an_own_loss_adds_beside_a_floor_is_not_called_none():
+    """It comes by another way than `losses`, so that a floor hides its slope."""
+
+    class Silent(Own):
+        def call(self, inputs):
+            kernel, self.kl_now = self.draw(self.a, self.b)
+            return inputs @ kernel
+
+    layer = Silent(lambda v: 1e-5 + tf.exp(v), divisor=ROWS)
+    network = tf_keras.Sequential([layer, tf_keras.layers.Dense(3)])
+
+    def objective(network, x, y):
+        return CROSS_ENTROPY(y, network(x)) + layer.kl_now
+
+    network(X)
+    report = checkup(network, X, Y, num_examples=ROWS, loss=objective)
+    assert not report.ok
+    assert "not-a-kl" not in report.kinds(), str(report)
