@@ -514,6 +514,25 @@ class _Probe:
         return unit
 
 
+def word_on_repeated(units: list[EntryUnit]) -> str:
+    """Return what to write where two layers, or a layer and the model, add one KL; else "".
+
+    A layer that is called several times adds its own KL as often, which is another matter.
+    """
+    owners: dict[tuple[Any, ...], EntryUnit] = {}
+    for unit in units:
+        for posterior in unit.posteriors if unit.kind in ("kl", "unknown") else ():
+            weights = (posterior.part, *map(id, posterior.variables))
+            first = owners.setdefault(weights, unit)
+            others = [x for x in (first.layer, unit.layer) if x is not posterior.layer]
+            if first.layer is not unit.layer:
+                return (
+                    f"the KL of layer {posterior.name} stands in losses twice: it is added once "
+                    f"more by {others[0].name}. Leave out that add_loss"
+                )
+    return ""
+
+
 def closed_form(posteriors: tuple[Posterior, ...]) -> float | None:
     """Return the sum of KL(posterior ‖ prior) in nats, ``None`` where there is no formula."""
     total = 0.0

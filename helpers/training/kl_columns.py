@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ..model.entry_units import EntryUnit, closed_form, entry_units
+from ..model.entry_units import EntryUnit, closed_form, entry_units, word_on_repeated
 from ..model.measured_scales import posteriors_of_network
 
 tfd = tfp.distributions
@@ -148,6 +148,8 @@ def _by_weights(entries: list[tuple[int, EntryUnit]]) -> list[tuple[int, ...]]:
 
 def _problem(network: Any, inputs: Any, units: list[EntryUnit]) -> str:
     """Return why the entries do not tell the KL of the whole network."""
+    if repeated := word_on_repeated(units):
+        return repeated
     for unit in units:
         name = f"of {unit.layer.name} ({unit.part})"
         if unit.kind == "unknown":

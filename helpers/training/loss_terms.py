@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from ..model.entry_units import EntryUnit
+from ..model.entry_units import EntryUnit, word_on_repeated
 from ..model.loss_entries import LossEntry, loss_entries
 
 Key = tuple[int, str, int]  # layer, part, and which of its posteriors
@@ -100,7 +100,7 @@ def _keys(
     return keys
 
 
-def loss_terms(units: Sequence[EntryUnit], kl_weight: float) -> LossTerms:
+def loss_terms(units: list[EntryUnit], kl_weight: float) -> LossTerms:
     """Return the terms of the loss that the entries of ``losses`` stand for.
 
     A KL weighs ``kl_weight`` · nats, whatever the network divides it by; so does the penalty −log p
@@ -118,8 +118,10 @@ def loss_terms(units: Sequence[EntryUnit], kl_weight: float) -> LossTerms:
     Raises
     ------
     ValueError
-        If an entry is of a kind whose weight is not known.
+        If an entry is of a kind whose weight is not known, or two hold the same KL.
     """
+    if repeated := word_on_repeated(units):
+        raise ValueError(f"{repeated[0].upper()}{repeated[1:]}.")
     for unit in units:
         _check_known(unit)
     cycles = _cycles(units)

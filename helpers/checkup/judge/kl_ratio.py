@@ -24,12 +24,21 @@ def counted_often(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
     """Return an alarm if the KL is counted several times."""
     times = round(ratio)
     counts = {factor.entries, factor.calls, round(sum(factor.shares))}
+    if factor.elsewhere:
+        counts.add(factor.entries + len(factor.elsewhere))
+    if factor.is_added_again:
+        counts.add(2 * max(factor.entries, 1))
     if not factor.shares:  # it came another way than by losses, so nothing tells how often
         counts |= {2, 3}
     if abs(ratio - times) > 0.01 * times or times < 2 or times not in counts:
         return None
     text = f"The KL is counted {times} times."
-    if factor.entries > 1:
+    cure = "Add every KL once: read losses in one place, and divide by the number of calls."
+    if factor.elsewhere or factor.is_added_again:
+        again = " and ".join(factor.elsewhere) or "the model, or its loss,"
+        text += f" The layer adds it to losses, and {again} adds it again."
+        cure = "Leave out what adds it again: the layer adds its KL to losses by itself."
+    elif factor.entries > 1:
         text += f" The layer puts {factor.entries} entries into losses in one pass"
         text += f", since it is called {factor.calls} times." if factor.calls > 1 else "."
     elif max(factor.shares, default=0) > 1.5:
@@ -41,7 +50,7 @@ def counted_often(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
         value=factor_of(ratio, case),
         expected=right_factor(case),
         sure="measured",
-        cure="Add every KL once: read losses in one place, and divide by the number of calls.",
+        cure=cure,
     )
 
 

@@ -20,6 +20,7 @@ from .batch import Batch
 from .known_losses import KnownLoss, known_losses, smoothing
 from .moved_weights import moved_weights
 from .objective import Objective, evaluate
+from .temperature import factor_of_logits
 from .written_density import Integral, can_be_density, integrals, is_density
 
 Array = npt.NDArray[np.float64]
@@ -419,8 +420,30 @@ def _with_smoothing(
     rest = np.array([point.value for point in own]) - term.slope * known
     share = smoothing(rest, even, term.slope)
     if np.isnan(share):
-        return term
+        return _with_temperature(term, loss, states, index, leaf)
     return replace(term, name="smoothed labels", role="misread", smoothing=share)
+
+
+def _with_temperature(
+    term: HeadTerm, loss: KnownLoss, states: list[list[_Point]], index: int, leaf: int | None
+) -> HeadTerm:
+    """Return a term as that of the logits times a number, if that is what the loss takes."""
+    if "logits" not in loss.name:
+        return term
+
+    def mean_at(factor: float) -> Array:
+        """Return the mean cross-entropy of the logits times a number, in nats, at each state."""
+
+        def scaled(targets: Any, outputs: Any, weights: Any) -> float:
+            return loss.mean(targets, factor * tf.convert_to_tensor(outputs), weights)
+
+        return np.array([_mean(replace(loss, mean=scaled), p[0], index, leaf) for p in states])
+
+    factor = factor_of_logits(mean_at, np.array([p[0].value for p in states]), term.slope)
+    if np.isnan(factor):
+        return term
+    name = f"{term.name}, which the loss multiplies by {factor:.3g}"
+    return replace(term, name=name, slope=term.slope / factor, intercept=0.0)
 
 
 def _candidates(

@@ -51,6 +51,8 @@ class KLFactor:
         How often each of those tensors counts in the objective.
     in_entries
         The part of ``value`` that comes through ``losses``, whichever layer added the entry.
+    elsewhere
+        Names of other layers, or of the model, of which an entry of ``losses`` holds it too.
     """
 
     posterior: Posterior
@@ -64,6 +66,13 @@ class KLFactor:
     calls: int
     shares: tuple[float, ...]
     in_entries: float
+    elsewhere: tuple[str, ...] = ()
+
+    @property
+    def is_added_again(self) -> bool:
+        """Whether as much of it as through ``losses`` comes by another way, as by ``add_loss``."""
+        rest = self.value - self.in_entries
+        return bool(self.in_entries and abs(rest / self.in_entries - 1) < 0.01)
 
     @property
     def is_unfelt(self) -> bool:
@@ -96,6 +105,7 @@ class _Run(NamedTuple):
     rest: Array
     watch: Any
     shares: list[float]
+    owners: list[list[Any]]  # of the entries that hold the KL of each posterior
 
 
 def measure_kl_factors(
@@ -165,15 +175,19 @@ def _doubled(objective: Objective, batch: Batch, small: list[SmallScale]) -> _Ru
 def _of_run(run: Evaluation, small: list[SmallScale]) -> _Run:
     place = {id(variable): index for index, variable in enumerate(small_variables(small))}
     total, through = np.full(len(small), np.nan), np.zeros(len(small))
+    owners: list[list[Any]] = [[] for _ in small]
     for index, one in enumerate(small):
         if not one.weighs:
             continue
         own = [place[id(variable)] for variable in one.posterior.variables]
         total[index] = one.factor([run.gradients[i] for i in own])
-        for entry, share in zip(run.entries, run.shares, strict=True):
+        triples = zip(run.entries, run.shares, run.watch.added, strict=True)
+        for entry, share, added in triples:
             if share and entry.of_weights and any(entry.slopes[i] is not None for i in own):
-                through[index] += share * one.factor([entry.slopes[i] for i in own])
-    return _Run(through, total - through, run.watch, run.shares)
+                part = share * one.factor([entry.slopes[i] for i in own])
+                through[index] += part
+                owners[index] += [added.layer] if part else []
+    return _Run(through, total - through, run.watch, run.shares, owners)
 
 
 def _blurred(runs: list[_Run]) -> bool:
@@ -230,6 +244,7 @@ def _factor(index: int, one: SmallScale, runs: list[_Run], double: _Run | None) 
         calls=sum(called is layer for called, _ in first.called),
         shares=tuple(runs[0].shares[i] for i in added),
         in_entries=float(through.mean()),
+        elsewhere=tuple(x.name for x in runs[0].owners[index] if x is not layer) if added else (),
     )
 
 

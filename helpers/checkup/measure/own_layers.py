@@ -61,7 +61,7 @@ def _is_measured(factor: KLFactor) -> bool:
 
 def _by_entries(factor: KLFactor, units: list[EntryUnit]) -> KLFactor:
     of_layer = [unit for unit in units if unit.layer is factor.posterior.layer]
-    if factor.by_call or len(of_layer) != len(factor.shares):
+    if factor.by_call or factor.elsewhere or len(of_layer) != len(factor.shares):
         return factor
     about = [
         (share, unit)
