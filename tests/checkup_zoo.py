@@ -594,9 +594,8 @@ def shared_layer():
     return Patient(compiled(network), [INPUTS[:, :3], INPUTS[:, 3:]], LABELS)
 
 
-@sick("kl-counted-twice", layer="first")
-def time_distributed():
-    network = tf_keras.Sequential(
+def of_steps():
+    return tf_keras.Sequential(
         [
             layers.Reshape((8, 8)),
             layers.TimeDistributed(bayesian(4, "first")),
@@ -604,7 +603,17 @@ def time_distributed():
             layers.Dense(CLASSES),
         ]
     )
-    return Patient(compiled(network), IMAGES, LABELS)
+
+
+@sick("kl-counted-twice", layer="first")
+def time_distributed_run_eagerly():
+    return Patient(compiled(of_steps(), run_eagerly=True), IMAGES, LABELS)
+
+
+@healthy()
+def time_distributed_compiled():
+    """A compiled step, in which the size of a batch is not known, calls the layer once."""
+    return Patient(compiled(of_steps()), IMAGES, LABELS)
 
 
 @sick("kl-stale", layer="first, second")

@@ -14,6 +14,7 @@ from ..model.checks import check_keras_version
 from ..model.keras_losses import ignores_classes
 from ..model.network_call import word_on_a_list_of_one
 from ..model.outputs import find_likelihood
+from ..model.time_distributed import steps_at_once
 from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
 from .judge.failures import cannot_run
@@ -22,7 +23,7 @@ from .measure.batch import Batch, Data, read_data
 from .measure.case import TrainingSetup
 from .measure.keras_3 import is_keras_3
 from .measure.known_losses import share_of_known
-from .measure.objective import evaluate
+from .measure.objective import Objective, evaluate
 from .measure.understand import understand
 from .report import Report
 
@@ -138,7 +139,8 @@ def _examined(
             error = ValueError(f"{batch.size} examples give outputs of one row")
             return Report([cannot_run(error, instead)])
         objective = understand(network, batch, loss)
-        watch = evaluate(objective, batch).watch
+        with _as_trained(network, objective):
+            watch = evaluate(objective, batch).watch
     except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
         return Report([cannot_run(error, _what_to_pass(network, batch, loss))])
     if likelihood is not None:
@@ -160,7 +162,16 @@ def _examined(
         likelihood=said,
         known_share=_known_share(said, data.targets),
     )
-    return examine(setup, watch)
+    with _as_trained(network, objective):
+        return examine(setup, watch)
+
+
+def _as_trained(network: Any, objective: Objective) -> contextlib.AbstractContextManager[None]:
+    """Return the block in which layers are called as often as in a step of the training.
+
+    A loop of the reader's own calls the network as it stands there.
+    """
+    return contextlib.nullcontext() if objective.kind == "own" else steps_at_once(network)
 
 
 def _known_share(likelihood: Any, targets: Any) -> float:

@@ -272,8 +272,10 @@ def _called(function: Callable[[Any, Any], Any], targets: tf.Tensor, outputs: An
                 "become numbers with np.unique(targets, return_inverse=True)[1]."
             ) from None
         whole = targets.dtype.is_integer or targets.dtype.is_bool
-        floats = isinstance(outputs, tfd.Distribution) and outputs.dtype.is_floating
-        if not (whole and floats):
+        if not isinstance(outputs, tfd.Distribution) or not outputs.dtype.is_floating:
+            raise
+        beside_distribution(targets, outputs)  # it says which shape belongs there
+        if not whole:
             raise
     return function(tf.cast(targets, outputs.dtype), outputs)
 
@@ -448,8 +450,10 @@ def _unpaired(targets: tuple[Any, ...], distribution: Any, shape: tf.TensorShape
     if len(targets) == shape.rank + 1 and targets[-1] == 1:
         cure = "Write t[..., :1] in place of t[..., 0] in the network, or pass targets[:, 0]."
         return text + cure
-    if len(targets) == shape.rank - 1 and "Categorical" in name:
-        return text + f"Pass one-hot rows: tf.one_hot(targets, {shape[-1]})."
+    is_column = len(targets) == shape.rank and targets[-1] == 1
+    if "Categorical" in name and (is_column or len(targets) == shape.rank - 1):
+        numbers = "targets[..., 0]" if is_column else "targets"
+        return text + f"Pass one-hot rows: tf.one_hot({numbers}, {shape[-1]})."
     if len(targets) == shape.rank and (targets[-1] or 0) > (shape[-1] or 0):
         return text + (
             "If the further columns say how a value counts (censored, exposure), pass likelihood=, "

@@ -14,6 +14,7 @@ import tensorflow_probability as tfp
 
 from ..model.entry_units import EntryUnit, closed_form, entry_units, word_on_repeated
 from ..model.measured_scales import posteriors_of_network
+from ..model.time_distributed import steps_at_once
 
 tfd = tfp.distributions
 
@@ -109,7 +110,8 @@ def kl_columns(network: Any, inputs: Any) -> KLColumns:
     inputs
         Some rows, as tensors.
     """
-    units = entry_units(network, inputs)
+    with steps_at_once(network):
+        units = entry_units(network, inputs)
     terms: dict[str, list[Term]] = {}
     for layer, of_layer in _by_layer(units).items():
         places = _by_weights(of_layer)

@@ -58,6 +58,8 @@ def likelihood(case: Case) -> list[Matter]:
         return [Matter(f"the likelihood ({case.data.name})")]
     if case.batch.targets is None:
         return [Matter("the likelihood", "no targets were passed")]
+    if not case.data.heads:
+        return [Matter("the likelihood", "one row of data was passed")]
     reason = "the data term is none of the losses that the check-up knows"
     if any(head.role == "joint" for head in case.data.heads):
         reason = JOINT

@@ -224,12 +224,11 @@ def _unknown(case: Case) -> Finding:
     called = f" ({name})" if name and case.objective.kind in ("fit", "data term") else ""
     if not case.data.heads:
         text = "Without targets it cannot be measured which likelihood the data term is."
-        return Finding(
-            kind="likelihood-unknown",
-            verdict="unknown",
-            message=text,
-            cure="Pass the targets too; for an autoencoder, the inputs as targets.",
-        )
+        cure = "Pass the targets too; for an autoencoder, the inputs as targets."
+        if case.batch.targets is not None:
+            text = "One row cannot tell which likelihood the data term is."
+            cure = "Pass more rows, inputs and targets: ten are enough, and N as num_examples."
+        return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
     text = (
         f"The data term{called} equals no log-likelihood that is known here: of the distribution "
         "that the network puts out, of classes, of yes or no, of counts. If it is none, no weight "

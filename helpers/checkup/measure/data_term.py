@@ -508,8 +508,10 @@ def _asked_of(point: _Point, leaf: int | None) -> LogProb:
 
 def _of(loss: KnownLoss, point: _Point, index: int, leaf: int | None) -> tuple[Any, Any]:
     """Return the targets and the outputs, or the log_probs asked for, of one output."""
-    leaves = tf.nest.flatten(point.batch.targets)
-    return leaves[leaf or 0], point.logs if loss.name == ASKED else point.outputs[index]
+    targets = tf.nest.flatten(point.batch.targets)[leaf or 0]
+    if targets.dtype.is_bool:  # Keras' losses cast them too
+        targets = tf.cast(targets, tf.float32)
+    return targets, point.logs if loss.name == ASKED else point.outputs[index]
 
 
 def _mean(loss: KnownLoss, point: _Point, index: int, leaf: int | None) -> float:
