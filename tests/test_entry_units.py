@@ -58,6 +58,37 @@ def test_a_formula_that_draws_is_known_to_its_precision():
     assert unit.divisor == pytest.approx(N, rel=3e-3)
 
 
+def test_a_kl_behind_dead_units_is_no_regulariser():
+    """Inputs that are 0 hide the draws of the weights."""
+    dead = L.Dense(WIDTH, "relu", kernel_initializer="zeros", bias_initializer="zeros")
+    [unit] = units_of(tf_keras.Sequential([dead, Own(), L.Dense(2)]))
+    assert unit.kind == "kl"
+    assert unit.divisor == pytest.approx(N, rel=1e-4)
+
+
+def test_a_layer_that_cannot_be_called_alone_is_unknown():
+    class Inside(Own):
+        def call(self, inputs):
+            if not in_network:
+                raise RuntimeError("not alone")
+            return super().call(inputs)
+
+    in_network = []
+    network = tf_keras.Sequential([Inside(), L.Dense(2)])
+    call = network.call
+
+    def noting(*args, **kwargs):
+        in_network.append(True)
+        try:
+            return call(*args, **kwargs)
+        finally:
+            in_network.pop()
+
+    network.call = noting
+    [unit] = units_of(network)
+    assert unit.kind == "unknown"
+
+
 def test_the_nats_of_an_own_layer_are_those_of_numpy():
     layer = Own(bias="added", divisor=10_000_000)
     row = losses_by_layer(tf_keras.Sequential([layer]), X).iloc[0]

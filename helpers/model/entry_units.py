@@ -324,7 +324,7 @@ class _Probe:
             return EntryUnit(layer, part, "activation")
         if part == ACTIVITY:
             return EntryUnit(layer, part, "regulariser")
-        if any(x.draws for x in self._calls_inside(layer)):
+        if any(x.draws or not x.can_repeat for x in self._calls_inside(layer)):
             return EntryUnit(layer, part, "unknown", problem=_no_posterior(layer))
         if self._is_of_draws(index):
             return EntryUnit(layer, part, "unknown", problem=_of_inputs(layer))

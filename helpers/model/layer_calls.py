@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -58,12 +59,41 @@ class LayerCall:
         return self.outputs(seed=31) - self.outputs(seed=32)
 
     @property
-    def draws(self) -> bool:
-        """Whether it puts out other numbers at another seed; not if it runs in its network only."""
+    def can_repeat(self) -> bool:
+        """Whether the layer runs outside of its network at all."""
         try:
-            return bool(np.any(self.difference()))
-        except Exception:  # noqa: BLE001 (whatever a layer raises outside of its network)
+            self.outputs(seed=31)
+        except Exception:  # noqa: BLE001 (whatever a layer raises there)
             return False
+        return True
+
+    @property
+    def draws(self) -> bool:
+        """Whether the layer puts out other numbers at another seed."""
+        return self.drawing() is not None
+
+    def drawing(self) -> LayerCall | None:
+        """Return a call that puts out other numbers at another seed, ``None`` if none does.
+
+        Inputs that are 0, as behind dead units, hide what weights are drawn: then it is one with
+        other inputs. A layer that runs in its network only counts as one that does not draw.
+        """
+        for call in (self, self._with_noise()):
+            with contextlib.suppress(Exception):  # whatever a layer raises outside of its network
+                if np.any(call.difference()):
+                    return call
+        return None
+
+    def _with_noise(self) -> LayerCall:
+        random = np.random.default_rng(0)
+
+        def replaced(argument: Any) -> Any:
+            """Return noise of the shape of a tensor of floating numbers; all else as it is."""
+            if not tf.is_tensor(argument) or not argument.dtype.is_floating:
+                return argument
+            return tf.constant(random.normal(size=argument.shape), argument.dtype)
+
+        return replace(self, arguments=tf.nest.map_structure(replaced, self.arguments))
 
 
 def layer_calls(

@@ -118,8 +118,10 @@ def measured_posteriors(call: LayerCall) -> list[MeasuredPosterior]:
     call
         Repeats a call of the layer.
     """
-    if not call.draws:
+    drawing = call.drawing()
+    if drawing is None:
         return []
+    call = drawing
     variables = _own_variables(call.layer)
     before = call.difference()
     made = {id(v): scale for v in variables if (scale := _told(v, call, before)) is not None}
