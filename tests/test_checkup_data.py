@@ -18,6 +18,7 @@ from data_zoo import (
     USUAL,
     N,
     classifier,
+    flipout,
     minus_log_prob,
     mlp,
     segmentation,
@@ -190,6 +191,21 @@ def test_targets_of_one_leaf_are_moved_alone():
     batch = Batch(INPUTS[:3], (tf.constant([1, 2, 3]), tf.constant([4, 5, 6])))
     moved = batch.with_targets_at([2, 1, 0], 1)
     assert [x.numpy().tolist() for x in moved.targets] == [[1, 2, 3], [6, 5, 4]]
+
+
+@pytest.mark.parametrize("kind", [bool, np.int64, np.float64])
+def test_yes_and_no_may_be_of_any_type(kind):
+    loss = tf_keras.losses.BinaryCrossentropy(from_logits=True)
+    report = checkup(mlp(flipout(1), loss=loss), INPUTS, (COLUMN > 0).astype(kind), N)
+    assert report.ok, str(report)
+
+
+def test_one_row_tells_no_likelihood_and_asks_for_more():
+    report = checkup(mlp(flipout(3)), INPUTS[:1], LABELS[:1], N)
+    finding = of_kind(report, "likelihood-unknown")
+    assert "One row" in finding.message
+    assert "more rows" in finding.cure
+    assert checkup(mlp(flipout(3)), INPUTS[:9], LABELS[:9], N).ok
 
 
 def term(slope, predictions, growth=1.0, rows=64):

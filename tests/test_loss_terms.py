@@ -6,8 +6,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
+from helpers.checkup import checkup
 from helpers.model.entry_units import entry_units
 from helpers.networks.posteriors import gaussian_posterior, point_posterior
+from helpers.training.kl_columns import kl_columns
 from helpers.training.loss_terms import loss_terms
 
 tfd, tfpl, L = tfp.distributions, tfp.layers, tf_keras.layers
@@ -174,3 +176,40 @@ def test_another_loss_while_training_is_refused():
     network(INPUTS, training=True)
     with pytest.raises(ValueError, match=r"Layer moody adds a loss .* while training"):
         terms.of(network)
+
+
+class AddsAgain(tf_keras.Model):
+    """A model that adds the KL of its layer, which adds it already."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = flipout(3, 1, kernel_divergence_fn=divided(400))
+
+    def call(self, inputs):
+        outputs = self.layer(inputs)
+        posterior, prior = self.layer.kernel_posterior, self.layer.kernel_prior
+        self.add_loss(tf.reduce_sum(tfd.kl_divergence(posterior, prior)) / 400)
+        return outputs
+
+
+def functional_that_adds_again():
+    layer = flipout(3, 1, kernel_divergence_fn=divided(400))
+    network = tf_keras.Sequential([L.Input([5]), layer])
+    network.add_loss(
+        lambda: tf.reduce_sum(tfd.kl_divergence(layer.kernel_posterior, layer.kernel_prior)) / 400
+    )
+    return network
+
+
+@pytest.mark.parametrize("make", [AddsAgain, functional_that_adds_again])
+def test_a_kl_that_stands_in_losses_twice_is_refused_and_named(make):
+    network = make()
+    with pytest.raises(ValueError, match=r"stands in losses twice.*Leave out that add_loss"):
+        terms_of(network)
+    assert "stands in losses twice" in kl_columns(network, INPUTS).problem
+    network.compile("sgd", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    labels = np.arange(7) % 3
+    [alarm] = checkup(network, INPUTS, labels, num_examples=400).alarms
+    assert alarm.kind == "kl-counted-twice"
+    assert "adds it again" in alarm.message
+    assert alarm.value == pytest.approx(2 / 400, rel=1e-3)

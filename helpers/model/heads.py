@@ -8,6 +8,12 @@ from typing import Any
 from .likelihood import flatten_heads, has_heads
 
 
+WITHOUT_LOSS = (
+    "An output that has no loss is left out with network = tf_keras.Model(network.inputs, [...]) "
+    "of the other outputs, which keeps the layers."
+)
+
+
 def arrange_targets(network: Any, targets: Any, outputs: Any) -> list[Any]:
     """Return the targets of all heads, in the order of ``flatten_heads(outputs)``.
 
@@ -37,14 +43,17 @@ def in_order(targets: Any, names: list[str]) -> list[Any]:
     if isinstance(targets, dict):
         if set(targets) != set(names):
             raise ValueError(
-                f"targets are called {sorted(targets)}, but the outputs {names}: use their names."
+                f"targets are called {sorted(targets)}, but the outputs {names}: use their names. "
+                f"{WITHOUT_LOSS}"
             )
         return [targets[name] for name in names]
     leaves = flatten_heads(targets)
     if len(leaves) != len(names):
         raise ValueError(
             f"There are {len(leaves)} targets, but the network has {len(names)} outputs: pass one "
-            "for each, in a list or a dict."
+            f"for each, in a list or a dict. {WITHOUT_LOSS} Outputs that are parameters of one "
+            "distribution go into one: tfp.layers.DistributionLambda(lambda t: tfd.Normal(t[0], "
+            "t[1])) on their list."
         )
     return leaves
 
@@ -65,7 +74,9 @@ def for_each_head(said: Any, names: list[str], what: str) -> list[Any]:
     if isinstance(said, dict):
         missing = [name for name in names if name not in said]
         if missing:
-            raise ValueError(f"{what} names no {missing[0]!r}: give one for each of {names}.")
+            raise ValueError(
+                f"{what} names no {missing[0]!r}: give one for each of {names}. {WITHOUT_LOSS}"
+            )
         return [said[name] for name in names]
     if isinstance(said, (list, tuple)):
         if len(said) != len(names):
