@@ -1080,22 +1080,36 @@ def nothing_bayesian():
     return Patient(compiled(tf_keras.Sequential([layers.Dense(CLASSES)])), INPUTS, LABELS)
 
 
-@unmeasured("regularisers-mixed-in")
+class OfUnknownNames(layers.Layer):
+    """A layer of a reader's own: means, and what σ is made of."""
+
+    def __init__(self, one_scale=False):
+        super().__init__()
+        self.one_scale = one_scale
+
+    def build(self, shape):
+        size = (shape[-1], 5)
+        self.a = self.add_weight("a", size, initializer="random_normal")
+        scales = (5,) if self.one_scale else size
+        self.b = self.add_weight("b", scales, initializer="random_normal")
+
+    def call(self, inputs):
+        q = tfd.Normal(self.a, tf.nn.softplus(self.b) * tf.ones_like(self.a))
+        self.add_loss(tf.reduce_sum(tfd.kl_divergence(q, tfd.Normal(0.0, 1.0))) / N)
+        return inputs @ q.sample()
+
+
+@healthy()
 def posterior_of_unknown_names():
+    """Its posterior is found by its draws."""
+    network = tf_keras.Sequential([OfUnknownNames(), bayesian(CLASSES, "second")])
+    return Patient(compiled(network), INPUTS, LABELS)
+
+
+@unmeasured("regularisers-mixed-in")
+def one_scale_for_many_weights():
     """A layer whose posterior the check-up cannot find beside one that it knows."""
-
-    class Own(layers.Layer):
-        def build(self, shape):
-            size = (shape[-1], 5)
-            self.a = self.add_weight("a", size, initializer="random_normal")
-            self.b = self.add_weight("b", size, initializer="random_normal")
-
-        def call(self, inputs):
-            q = tfd.Normal(self.a, tf.nn.softplus(self.b))
-            self.add_loss(tf.reduce_sum(tfd.kl_divergence(q, tfd.Normal(0.0, 1.0))) / N)
-            return inputs @ q.sample()
-
-    network = tf_keras.Sequential([Own(), bayesian(CLASSES, "second")])
+    network = tf_keras.Sequential([OfUnknownNames(one_scale=True), bayesian(CLASSES, "second")])
     return Patient(compiled(network), INPUTS, LABELS)
 
 
