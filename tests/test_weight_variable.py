@@ -70,3 +70,25 @@ def test_a_variable_that_multiplies_no_kl_excuses_nothing():
     network.layers[0].other = other
     report = checkup(compiled(network), INPUTS, LABELS, num_examples=N)
     assert {finding.kind for finding in report.alarms} == {"kl-not-scaled"}
+
+
+@pytest.mark.parametrize("start", [0.0, 26.0])
+def test_a_counter_that_every_call_moves_on_is_looked_at_where_it_stands(start):
+    step = tf.Variable(start, trainable=False)
+
+    def counting(q, p, _):
+        step.assign_add(1.0)
+        return tf.minimum(1.0, step / 100.0) * tfd.kl_divergence(q, p) / N
+
+    network = compiled(classifier(kernel_divergence_fn=counting))
+    network(INPUTS[:1])
+    step.assign(start)
+    report = checkup(network, INPUTS, LABELS, num_examples=N)
+    assert step.numpy() == start
+    assert not report.alarms, str(report)
+    assert "monte-carlo-kl" not in report.kinds()
+    notes = [finding for finding in report.notes if finding.kind == "kl-weight-variable"]
+    assert notes
+    assert all(f"now {start:g}" in note.message for note in notes)
+    first = min(notes, key=lambda note: note.value)
+    assert first.value == pytest.approx(min(1.0, (start + 1) / 100) / N, rel=1e-3)

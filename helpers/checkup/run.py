@@ -21,6 +21,7 @@ from .judge.failures import cannot_run
 from .judge.keras_version import check_keras_3
 from .measure.batch import Batch, Data, read_data
 from .measure.case import TrainingSetup
+from .measure.counters import Counters
 from .measure.keras_3 import is_keras_3
 from .measure.known_losses import share_of_known
 from .measure.objective import Objective, evaluate
@@ -133,6 +134,7 @@ def _examined(
     batch, said = data.batch, None
     tf.config.run_functions_eagerly(True)
     use_seed(0)
+    counters = Counters(network, loss)
     try:
         outputs = network(batch.inputs)  # so that losses holds numbers, as after any eager call
         if instead := word_on_a_list_of_one(network, batch.inputs, outputs):
@@ -141,6 +143,7 @@ def _examined(
         objective = understand(network, batch, loss)
         with _as_trained(network, objective):
             watch = evaluate(objective, batch).watch
+        objective = counters.held(objective)
     except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
         return Report([cannot_run(error, _what_to_pass(network, batch, loss))])
     if likelihood is not None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from .likelihood import flatten_heads, has_heads
 
-
 WITHOUT_LOSS = (
     "An output that has no loss is left out with network = tf_keras.Model(network.inputs, [...]) "
     "of the other outputs, which keeps the layers."
