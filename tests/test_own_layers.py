@@ -8,6 +8,7 @@ import tf_keras
 from own_layers import KNOWN, Own
 
 from helpers.checkup import checkup
+from helpers.model.entry_units import entry_units
 from helpers.training.kl_columns import kl_columns
 
 ROWS, WIDTH = 7, 5
@@ -85,3 +86,32 @@ def test_a_kl_that_an_own_loss_adds_beside_a_floor_is_not_called_none():
     report = checkup(network, X, Y, num_examples=ROWS, loss=objective)
     assert not report.ok
     assert "not-a-kl" not in report.kinds(), str(report)
+
+
+def test_a_warm_up_of_an_own_layer_with_a_floor_ends_where_it_is_right():
+    beta = tf.Variable(0.25, trainable=False)
+
+    class Warming(Own):
+        def call(self, inputs):
+            kernel, kl = self.draw(self.a, self.b)
+            self.add_loss(beta * kl)
+            return inputs @ kernel
+
+    layer = Warming(lambda v: 1e-3 + tf.nn.softplus(v), divisor=ROWS)
+    report = report_of(layer)
+    assert not report.alarms, str(report)
+    [unit] = entry_units(layer, tf.constant(X))
+    assert unit.variable is beta  # in the closure of a method
+    [note] = [finding for finding in report.notes if finding.kind == "kl-weight-variable"]
+    assert note.value == pytest.approx(0.25 / ROWS, rel=0.01)
+    assert "holds 1)" in note.message, note.message
+
+
+def test_an_own_layers_kl_that_the_model_adds_again_is_counted_twice():
+    layer = Own(lambda v: 1e-3 + tf.nn.softplus(v), divisor=ROWS)
+    network = tf_keras.Sequential([tf_keras.layers.Input([WIDTH]), layer, tf_keras.layers.Dense(3)])
+    network.add_loss(lambda: layer.kl(layer.a, layer.sigma(layer.b), None) / ROWS)
+    network.compile("adam", CROSS_ENTROPY)
+    [alarm] = checkup(network, X, Y, num_examples=ROWS).alarms
+    assert alarm.kind == "kl-counted-twice"
+    assert alarm.value == pytest.approx(2 / ROWS, rel=0.01)

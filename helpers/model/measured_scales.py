@@ -6,6 +6,7 @@ goes down as softplus, exp, the square root of exp, the variable itself or its s
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -168,6 +169,7 @@ def _told(variable: Any, call: LayerCall, before: Array) -> _Scale | None:
     """Return how the draws follow a variable; ``None`` if it is no scale."""
     put_back = snapshot([variable])
 
+    @functools.cache
     def difference(value: float) -> Array:
         """Return what outputs at two seeds differ by when the whole variable has one value."""
         variable.assign(tf.fill(variable.shape, tf.cast(value, variable.dtype)))

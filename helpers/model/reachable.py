@@ -30,7 +30,8 @@ def reachable(*roots: Any) -> Iterator[Any]:
     """Yield every object that the roots refer to, the roots included, each once.
 
     Followed are attributes, items of containers, closures, defaults and the globals that a
-    function of the reader names; not modules, classes, tensors and arrays.
+    function of the reader names, those of the methods of a reader's class too; not modules,
+    tensors and arrays.
     """
     waiting = list(roots)
     seen: set[int] = set()
@@ -58,7 +59,16 @@ def _neighbours(item: Any) -> list[Any]:
         return [item.func, *item.args, *item.keywords.values()]
     found = list(getattr(item, "__dict__", {}).values())
     python_function = getattr(item, "python_function", None)
-    return found if python_function is None else [*found, python_function]
+    found += [] if python_function is None else [python_function]
+    return found + _of_class(type(item))
+
+
+def _of_class(cls: type) -> list[Any]:
+    """Return the functions and variables that a reader's class, and its reader's parents, hold."""
+    own = [c for c in cls.__mro__ if c.__module__.split(".")[0] not in LIBRARIES]
+    items = [item for c in own for item in vars(c).values()]
+    inside = [getattr(item, "__func__", getattr(item, "fget", item)) for item in items]
+    return [item for item in inside if isinstance(item, (types.FunctionType, tf.Variable))]
 
 
 def _of_function(function: types.FunctionType) -> list[Any]:

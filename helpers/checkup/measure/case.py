@@ -25,7 +25,7 @@ from .kl_factor import (
 )
 from .objective import Evaluation, Objective, evaluate
 from .on_the_prior import on_the_prior
-from .own_layers import by_entries, posteriors_of
+from .own_layers import by_entries, posteriors_of, rescaled
 from .stale_losses import lags_behind
 from .traced_weight import differs_from_traced, differs_when_compiled
 from .weight_variable import WeightVariable, weight_variables
@@ -192,7 +192,7 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
         )
         scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
-    factors = by_entries(factors, network, batch.inputs)
+    by_slopes, factors = factors, by_entries(factors, network, batch.inputs)
     lags = any(f.is_unfelt for f in factors) and lags_behind(objective, batch, posteriors)
     return Case(
         setup=setup,
@@ -202,7 +202,7 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
         factors=factors,
         data=data,
         entries=entries,
-        variables_of_weight=scalars,
+        variables_of_weight=rescaled(scalars, by_slopes, factors),
         lags=lags,
         traced_differs=traced,
     )

@@ -16,6 +16,7 @@ from ...model.reachable import reachable
 from ...model.watch import Watch
 from ...model.weight_posteriors import Posterior
 from .kl_factor import KLFactor
+from .weight_variable import WeightVariable
 
 
 def posteriors_of(network: Any, layers: list[Any], watch: Watch) -> list[Posterior]:
@@ -70,7 +71,9 @@ def _by_entries(factor: KLFactor, units: list[EntryUnit]) -> KLFactor:
     ]
     if not about or any(unit.kind != "kl" for _, unit in about):
         return factor
-    value = float(sum(share * unit.factor for share, unit in about))
+    in_entries = float(sum(share * unit.factor for share, unit in about))
+    # What comes by other ways is felt through the same scales, so that it is the same multiple.
+    value = in_entries * (factor.value / factor.in_entries if factor.in_entries else 1.0)
     growth = 0.5 if all(unit.per_row for _, unit in about) else 1.0
     return replace(
         factor,
@@ -79,5 +82,19 @@ def _by_entries(factor: KLFactor, units: list[EntryUnit]) -> KLFactor:
         error=0.0,
         higher=value,
         error_higher=0.0,
-        in_entries=value,
+        in_entries=in_entries,
     )
+
+
+def rescaled(
+    found: dict[int, WeightVariable], before: list[KLFactor], after: list[KLFactor]
+) -> dict[int, WeightVariable]:
+    """Return the variables of weights, their slopes as the factors are now."""
+    ratios = {
+        id(one.posterior): other.value / one.value if one.value else float("nan")
+        for one, other in zip(before, after, strict=True)
+    }
+    return {
+        key: replace(variable, slope=variable.slope * ratios.get(key, 1.0))
+        for key, variable in found.items()
+    }
