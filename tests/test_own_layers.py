@@ -10,8 +10,9 @@ from own_layers import KNOWN, Own
 from helpers.checkup import checkup
 from helpers.model.entry_units import entry_units
 from helpers.training.kl_columns import kl_columns
+from helpers.training.train import train_by_elbo
 
-ROWS, WIDTH = 7, 5
+ROWS, WIDTH, STEPS = 7, 5, 6
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(ROWS, WIDTH)).astype(np.float32)
 Y = np.arange(ROWS) % 3
@@ -115,3 +116,48 @@ def test_an_own_layers_kl_that_the_model_adds_again_is_counted_twice():
     [alarm] = checkup(network, X, Y, num_examples=ROWS).alarms
     assert alarm.kind == "kl-counted-twice"
     assert alarm.value == pytest.approx(2 / ROWS, rel=0.01)
+
+
+class BayesianCell(tf_keras.layers.Layer):
+    """A cell of an RNN with a layer of TFP inside."""
+
+    def __init__(self, divisor):
+        super().__init__()
+        self.state_size = self.output_size = 4
+
+        def share(q, p, _):
+            return tfp.distributions.kl_divergence(q, p) / divisor
+
+        self.inside = tfp.layers.DenseFlipout(4, "tanh", kernel_divergence_fn=share)
+
+    def call(self, inputs, states):
+        hidden = self.inside(tf.concat([inputs, states[0]], axis=1))
+        return hidden, [hidden]
+
+
+def recurrent(divisor, **options):
+    cell = BayesianCell(divisor)
+    network = tf_keras.Sequential(
+        [
+            tf_keras.layers.Input([STEPS, WIDTH]),
+            tf_keras.layers.RNN(cell, **options),
+            tf_keras.layers.Dense(3),
+        ]
+    )
+    network.compile("adam", CROSS_ENTROPY)
+    return network
+
+
+def test_a_bayesian_cell_is_told_to_unroll_and_its_cure_heals():
+    data = RNG.normal(size=(ROWS, STEPS, WIDTH)).astype(np.float32)
+    network = recurrent(ROWS)
+    with pytest.raises(ValueError, match="unroll=True"):
+        train_by_elbo(network, data, Y, num_epochs=1, progress=False)
+    [alarm] = checkup(network, data, Y, num_examples=ROWS).alarms
+    assert alarm.kind == "kl-counted-twice"
+    assert "unroll=True" in alarm.cure
+    assert "divide the KL by the number of time steps" in alarm.cure
+    mended = recurrent(ROWS * STEPS, unroll=True)
+    assert checkup(mended, data, Y, num_examples=ROWS).ok
+    history = train_by_elbo(mended, data, Y, num_epochs=1, progress=False)
+    assert np.all(np.isfinite(history.elbo))

@@ -257,7 +257,7 @@ class ElboMonitor(tf_keras.callbacks.Callback):
             _say(
                 f"an epoch showed {count:,} examples, not num_examples={self.num_examples:,}. "
                 "elbo takes N from num_examples; it counts the training examples, without those "
-                "of a validation split."
+                "of a validation split. With steps_per_epoch an epoch shows a part of them."
             )
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tf_keras
+from tensorflow.python.framework.errors import InaccessibleTensorError
 
 from ..draws.noise import Draw, draw_all, draw_one, is_coin
 from ..draws.replay import Traced, describe_draw, random_operations, replay, trace
@@ -20,6 +21,13 @@ from .negative_elbo import NegativeElbo
 Steps = Callable[..., tf.Tensor]
 # (*leaves, number of the draw) ↦ terms [1 + terms], one gradient for each trained variable
 Gradients = Callable[..., list[tf.Tensor]]
+
+
+IN_A_LOOP = (
+    "A layer adds to losses within a loop of TensorFlow, outside of which a step cannot read it; "
+    "fit cannot either. Give an RNN unroll=True, and its Input the number of time steps; a layer "
+    "of your own calls its parts in a loop of Python."
+)
 
 
 class Step(NamedTuple):
@@ -107,6 +115,11 @@ def trace_step(
     Step
         Leaves of the batch ↦ the terms [1 + terms], float64, and the gradients of the loss, for
         each variable that has one.
+
+    Raises
+    ------
+    ValueError
+        If a layer adds to ``losses`` within a loop of TensorFlow.
     """
     variables: list[tf.Variable] = []
 
@@ -121,7 +134,11 @@ def trace_step(
         variables[:] = [variable for _, variable in pairs]
         return [tf.cast(terms, tf.float64), *(tf.convert_to_tensor(pair[0]) for pair in pairs)]
 
-    return Step(trace(loss_and_gradients, *batch.leaves()), variables, batch)
+    try:
+        traced = trace(loss_and_gradients, *batch.leaves())
+    except InaccessibleTensorError as error:
+        raise ValueError(IN_A_LOOP) from error
+    return Step(traced, variables, batch)
 
 
 def noise_in_step(traced: Traced, seed: int, number: tf.Tensor) -> Callable[[int, Draw], tf.Tensor]:

@@ -1,6 +1,9 @@
 """What it means that the KL of weights weighs so many times 1/N beside the mean NLL."""
 
 from collections.abc import Callable
+from typing import Any
+
+import tf_keras
 
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
@@ -38,6 +41,12 @@ def counted_often(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
         again = " and ".join(factor.elsewhere) or "the model, or its loss,"
         text += f" The layer adds it to losses, and {again} adds it again."
         cure = "Leave out what adds it again: the layer adds its KL to losses by itself."
+    elif factor.calls > 1 and _is_in_a_loop(factor.posterior.layer, case):
+        text += f" The layer is called {factor.calls} times, within an RNN."
+        cure = (
+            "Give the RNN unroll=True, without which fit ends with an InaccessibleTensorError, and "
+            "divide the KL by the number of time steps."
+        )
     elif factor.entries > 1:
         text += f" The layer puts {factor.entries} entries into losses in one pass"
         text += f", since it is called {factor.calls} times." if factor.calls > 1 else "."
@@ -52,6 +61,13 @@ def counted_often(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
         sure="measured",
         cure=cure,
     )
+
+
+def _is_in_a_loop(layer: Any, case: Case) -> bool:
+    """Whether a layer is part of the cell of an RNN that TensorFlow loops over."""
+    every = [x for x in case.network._flatten_layers() if isinstance(x, tf_keras.layers.RNN)]
+    loops = [rnn for rnn in every if not rnn.unroll]
+    return any(part is layer for rnn in loops for part in rnn._flatten_layers())
 
 
 def _right(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
