@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from own_layers import KNOWN, Own
+from own_layers import KNOWN, N, Own
 
 from helpers.checkup import checkup
 from helpers.model.entry_units import entry_units
@@ -150,14 +150,14 @@ def recurrent(divisor, **options):
 
 def test_a_bayesian_cell_is_told_to_unroll_and_its_cure_heals():
     data = RNG.normal(size=(ROWS, STEPS, WIDTH)).astype(np.float32)
-    network = recurrent(ROWS)
+    network = recurrent(N)
     with pytest.raises(ValueError, match="unroll=True"):
         train_by_elbo(network, data, Y, num_epochs=1, progress=False)
-    [alarm] = checkup(network, data, Y, num_examples=ROWS).alarms
+    [alarm] = checkup(network, data, Y, num_examples=N).alarms
     assert alarm.kind == "kl-counted-twice"
     assert "unroll=True" in alarm.cure
     assert "divide the KL by the number of time steps" in alarm.cure
-    mended = recurrent(ROWS * STEPS, unroll=True)
-    assert checkup(mended, data, Y, num_examples=ROWS).ok
+    mended = recurrent(N * STEPS, unroll=True)
+    assert checkup(mended, data, Y, num_examples=N).ok
     history = train_by_elbo(mended, data, Y, num_epochs=1, progress=False)
     assert np.all(np.isfinite(history.elbo))
