@@ -439,6 +439,21 @@ def _(_):
     return Patient(mlp(*tail, loss=minus_log_prob), INPUTS, COLUMN)
 
 
+def _gaussian_of(targets):
+    tail = [flipout(1), tfpl.DistributionLambda(lambda t: tfd.Normal(t, 1.0))]
+    return Patient(mlp(*tail, loss=minus_log_prob), INPUTS, targets)
+
+
+@sick("likelihood-unknown", "kl-weight")
+def targets_far_from_zero():
+    return _gaussian_of(COLUMN / COLUMN.std() + np.float32(1e6))
+
+
+@cure("targets_far_from_zero", "(targets - targets.mean()) / targets.std()")
+def _(_):
+    return _gaussian_of((COLUMN - COLUMN.mean()) / COLUMN.std())
+
+
 @sick("no-likelihood", "kl-weight")
 def focal_loss():
     loss = tf_keras.losses.CategoricalFocalCrossentropy(from_logits=True)

@@ -239,7 +239,25 @@ def _unknown(case: Case) -> Finding:
         f"for numbers {SUMMED}; for classes or pixels the cross-entropy. If your loss is one, pass "
         "it as checkup(..., likelihood=...), a function (targets, outputs) ↦ nats of each example."
     )
+    if far := _far_from_zero(case):
+        text, cure = f"{text} {far}", "Train on (targets - targets.mean()) / targets.std()."
     return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
+
+
+FAR = 1e4  # standard deviations of the targets from 0; of a square, float32 leaves no digit
+
+
+def _far_from_zero(case: Case) -> str:
+    """Return what float32 does to targets that lie far from 0, "" if they do not."""
+    leaves = [x for x in tf.nest.flatten(case.batch.targets) if x.dtype.is_floating]
+    for array in (np.asarray(leaf, float) for leaf in leaves):
+        mean, stddev = float(array.mean()), float(array.std())
+        if stddev and abs(mean) > FAR * stddev:
+            return (
+                f"The targets lie around {mean:.3g} and differ by {stddev:.3g} only, so that "
+                "rounding hides what a loss makes of them."
+            )
+    return ""
 
 
 def _joint(head: HeadTerm) -> Finding:
