@@ -125,10 +125,10 @@ def measured_posteriors(call: LayerCall) -> list[MeasuredPosterior]:
     call = drawing
     variables = _own_variables(call.layer)
     before = call.difference()
-    made = {id(v): scale for v in variables if (scale := _told(v, call, before)) is not None}
     found = []
     for shape in {tuple(v.shape) for v in variables}:
         same = [v for v in variables if tuple(v.shape) == shape]
+        made = _made(same, call, before)
         scales = _scales_of(same, made)
         means = tuple(v for v in same if all(v is not scale for scale in scales))
         for variable in scales if means else []:
@@ -165,8 +165,31 @@ def _scales_of(same: list[Any], made: dict[int, _Scale]) -> list[Any]:
     return ranked[: max(1, len(same) // 2)]
 
 
-def _told(variable: Any, call: LayerCall, before: Array) -> _Scale | None:
-    """Return how the draws follow a variable; ``None`` if it is no scale."""
+def _made(same: list[Any], call: LayerCall, before: Array) -> dict[int, _Scale]:
+    """Return how the draws follow each scale among variables of one shape, by its ``id``.
+
+    Larger values are tried only where small ones tell none: under an activation that saturates, a
+    mean looks like a scale there.
+    """
+    for depths in (DEPTHS[:1], DEPTHS[1:], ()):
+        told = {id(v): _told(v, call, before, depths) for v in same}
+        if made := {key: scale for key, scale in told.items() if scale is not None}:
+            return made
+    return {}
+
+
+def _told(
+    variable: Any, call: LayerCall, before: Array, triples: tuple[tuple[float, float, float], ...]
+) -> _Scale | None:
+    """Return how the draws follow a variable; ``None`` if it is no scale.
+
+    Parameters
+    ----------
+    variable, call, before
+        What may be a scale, a call of its layer, and what draws differ by as it stands.
+    triples
+        Of ``DEPTHS``, for σ exponential in the variable; none for σ, or σ², that is the variable.
+    """
     put_back = snapshot([variable])
 
     @functools.cache
@@ -179,13 +202,15 @@ def _told(variable: Any, call: LayerCall, before: Array) -> _Scale | None:
         at_none = difference(NONE)
         if not _is_change(at_none, before):
             return None
-        for depths in DEPTHS:
+        for depths in triples:
             one, other, base = map(difference, depths)
             ratio = _ratio(one - base, other - base)
             for exponent in EXPONENTS:
                 of_one, of_other, of_base = np.exp(exponent * np.array(depths))
                 if abs(ratio * (of_other - of_base) / (of_one - of_base) - 1) < CLOSE:
                     return _Scale(exponent, is_direct=False)
+        if triples:
+            return None
         at_zero = difference(0.0)
         at_more = difference(DIRECT) - at_zero
         ratio = _ratio(at_more, difference(LESS) - at_zero)
