@@ -161,3 +161,77 @@ def test_a_bayesian_cell_is_told_to_unroll_and_its_cure_heals():
     assert checkup(mended, data, Y, num_examples=N).ok
     history = train_by_elbo(mended, data, Y, num_epochs=1, progress=False)
     assert np.all(np.isfinite(history.elbo))
+
+
+class TwoVariables(tf_keras.layers.Layer):
+    """What the layers of papers below share: a matrix of weights, and one of log variances."""
+
+    def build(self, shape):
+        size = [int(shape[-1]), 4]
+        self.mean = self.add_weight("mean", size, initializer="glorot_normal")
+        narrow = tf_keras.initializers.Constant(-6.0)
+        self.log_var = self.add_weight("log_var", size, initializer=narrow)
+        ones = tf_keras.initializers.Ones()
+        self.factor = self.add_weight("factor", size[:1], initializer=ones)
+        self.rho = self.add_weight("rho", size[:1], initializer=tf_keras.initializers.Constant(-3))
+
+    def activations(self, inputs):
+        """Local reparameterization: the noise is drawn for each activation."""
+        stddev = tf.sqrt(inputs**2 @ tf.exp(self.log_var) + 1e-12)
+        return inputs @ self.mean + stddev * tf.random.normal([tf.shape(inputs)[0], 4])
+
+
+class LocalReparameterization(TwoVariables):
+    def call(self, inputs):
+        variance = tf.exp(self.log_var)
+        self.add_loss(tf.reduce_sum(variance + self.mean**2 - 1 - self.log_var) / (2 * ROWS))
+        return self.activations(inputs)
+
+
+class RankOne(TwoVariables):
+    """Plain weights, times one random factor for each input."""
+
+    def call(self, inputs):
+        stddev = tf.nn.softplus(self.rho)
+        nats = 0.5 * (stddev**2 + (self.factor - 1) ** 2 - 1) - tf.math.log(stddev)
+        self.add_loss(tf.reduce_sum(nats) / ROWS)
+        drawn = self.factor + stddev * tf.random.normal(self.factor.shape)
+        return (inputs * drawn) @ self.mean
+
+
+class VariationalDropout(TwoVariables):
+    """Its entry is a formula that only resembles the KL to a log-uniform prior."""
+
+    def call(self, inputs):
+        log_alpha = tf.clip_by_value(self.log_var - tf.math.log(self.mean**2 + 1e-8), -8.0, 8.0)
+        like_kl = tf.sigmoid(1.9 + 1.5 * log_alpha) - 0.8 * tf.nn.softplus(-log_alpha) - 1
+        self.add_loss(-0.64 * tf.reduce_sum(like_kl) / ROWS)
+        return self.activations(inputs)
+
+
+class Masked(TwoVariables):
+    """A dropout of one's own: weights beside a noise, and no posterior."""
+
+    def call(self, inputs):
+        mask = tf.cast(tf.random.uniform(self.mean.shape) < 0.8, tf.float32)
+        return inputs @ (self.mean * mask)
+
+
+@pytest.mark.parametrize("layer", [LocalReparameterization, RankOne])
+def test_layers_of_papers_are_right(layer):
+    report = report_of(layer())
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("layer", [VariationalDropout, Masked])
+def test_what_is_no_kl_of_a_gaussian_is_not_checked(layer):
+    report = report_of(layer())
+    assert not report.ok
+    assert not report.alarms, str(report)
+    assert any("the weight of the KL" in text for text in report.unchecked)
+
+
+def test_plain_weights_beside_a_noise_are_no_posterior_without_a_kl():
+    network = tf_keras.Sequential([RankOne(), tf_keras.layers.Dense(3)])
+    network(X)
+    assert kl_columns(network, tf.constant(X)).problem == ""

@@ -514,6 +514,22 @@ class _Probe:
         return unit
 
 
+def confirmed(posteriors: list[Posterior], units: list[EntryUnit]) -> list[Posterior]:
+    """Return the posteriors without those that may be plain weights beside a noise.
+
+    Draws follow a weight that is multiplied by noise, as under a dropout of one's own, as they
+    follow a σ that is a variable itself. Only a KL in ``losses`` tells the two apart.
+    """
+    about = {
+        id(v) for unit in units if unit.kind == "kl" for p in unit.posteriors for v in p.variables
+    }
+    return [
+        p
+        for p in posteriors
+        if not (isinstance(p, MeasuredPosterior) and p.is_direct) or id(p.variables[0]) in about
+    ]
+
+
 def word_on_repeated(units: list[EntryUnit]) -> str:
     """Return what to write where two layers, or a layer and the model, add one KL; else "".
 

@@ -12,7 +12,13 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ..model.entry_units import EntryUnit, closed_form, entry_units, word_on_repeated
+from ..model.entry_units import (
+    EntryUnit,
+    closed_form,
+    confirmed,
+    entry_units,
+    word_on_repeated,
+)
 from ..model.measured_scales import posteriors_of_network
 from ..model.time_distributed import steps_at_once
 
@@ -163,7 +169,7 @@ def _problem(network: Any, inputs: Any, units: list[EntryUnit]) -> str:
         if _is_hidden(unit):
             return f"the KL {name} has no closed form, and its weight is a variable"
     known = {(id(p.layer), p.part) for unit in units for p in unit.posteriors}
-    for posterior in posteriors_of_network(network, inputs):
+    for posterior in confirmed(posteriors_of_network(network, inputs), units):
         if posterior.is_random and (id(posterior.layer), posterior.part) not in known:
             return f"{posterior.name} ({posterior.part}) has a posterior, but adds no KL to losses"
     return "" if known else "no layer adds the KL of its weights to losses"

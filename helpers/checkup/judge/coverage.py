@@ -24,7 +24,9 @@ JOINT = "the network puts out one distribution for all rows together"
 def weights_of_kls(case: Case) -> list[Matter]:
     """Return whether the weight of each KL, of weights and of codes, was measured."""
     known = [f.posterior.name for f in case.factors if np.isfinite(f.value)]
-    unknown = [f.posterior.name for f in case.factors if not np.isfinite(f.value)]
+    nowhere = [f.posterior for f in case.factors if not np.isfinite(f.value)]
+    unknown = [posterior.name for posterior in nowhere if posterior.make is not None]
+    unsaid = [posterior.name for posterior in nowhere if posterior.make is None]
     measured = {name for kl in encoder_kls(case) for name in (kl.name, *kl.of)}
     codes = latent_codes(case)
     bare = [code.name for code in codes if code.held is Held.NOT]
@@ -37,6 +39,9 @@ def weights_of_kls(case: Case) -> list[Matter]:
     if unknown:
         reason = "no variable was found that moves their spread alone"
         matters.append(Matter(f"the weight of the KL ({_joined(unknown)})", reason))
+    if unsaid:
+        reason = "what it adds to losses is not known to be a KL times a number"
+        matters.append(Matter(f"the weight of the KL ({_joined(unsaid)})", reason))
     if unmeasured:
         reason = "something holds them, but no layer of TFP adds it and it is no closed form"
         matters.append(Matter(f"the KL of the codes ({_joined(unmeasured)})", reason))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from ...model.entry_units import confirmed
 from ...model.likelihood import AnyLikelihood
 from ...model.small_scales import SmallScale, small_scales
 from ...model.untouched import untouched
@@ -25,7 +26,7 @@ from .kl_factor import (
 )
 from .objective import Evaluation, Objective, evaluate
 from .on_the_prior import on_the_prior
-from .own_layers import by_entries, posteriors_of, rescaled
+from .own_layers import by_entries, posteriors_of, rescaled, units_beside
 from .stale_losses import lags_behind
 from .traced_weight import differs_from_traced, differs_when_compiled
 from .weight_variable import WeightVariable, weight_variables
@@ -173,6 +174,8 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
     network, objective, batch = setup.network, setup.objective, setup.batch
     layers = _layers(network, watch.called)
     posteriors, variables = posteriors_of(network, layers, watch), _variables(layers)
+    units = units_beside(posteriors, network, batch.inputs)
+    posteriors = confirmed(posteriors, units)
     random = [posterior for posterior in posteriors if posterior.is_random]
     runs = [evaluate(objective, batch, variables), evaluate(objective, batch, seed=2)]
     here, places = place(runs, random, HERE), _places(objective, batch, random)
@@ -192,7 +195,7 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
         )
         scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
-    by_slopes, factors = factors, by_entries(factors, network, batch.inputs)
+    by_slopes, factors = factors, by_entries(factors, units, runs[0].watch.added)
     lags = any(f.is_unfelt for f in factors) and lags_behind(objective, batch, posteriors)
     return Case(
         setup=setup,

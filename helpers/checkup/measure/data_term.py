@@ -435,6 +435,7 @@ def _with_temperature(
         """Return the mean cross-entropy of the logits times a number, in nats, at each state."""
 
         def scaled(targets: Any, outputs: Any, weights: Any) -> float:
+            """Return the mean cross-entropy of the outputs times the number, in nats."""
             return loss.mean(targets, factor * tf.convert_to_tensor(outputs), weights)
 
         return np.array([_mean(replace(loss, mean=scaled), p[0], index, leaf) for p in states])

@@ -13,7 +13,7 @@ from ...model.entry_units import EntryUnit, entry_units
 from ...model.layer_calls import LayerCall
 from ...model.measured_scales import MeasuredPosterior, all_posteriors, has_own_variables
 from ...model.reachable import reachable
-from ...model.watch import Watch
+from ...model.watch import Added, Watch
 from ...model.weight_posteriors import Posterior
 from .kl_factor import KLFactor
 from .weight_variable import WeightVariable
@@ -42,25 +42,39 @@ def posteriors_of(network: Any, layers: list[Any], watch: Watch) -> list[Posteri
     return sorted(found, key=lambda posterior: place.get(id(posterior.layer), len(place)))
 
 
-def by_entries(factors: list[KLFactor], network: Any, inputs: Any) -> list[KLFactor]:
+def units_beside(posteriors: list[Posterior], network: Any, inputs: Any) -> list[EntryUnit]:
+    """Return what the entries of ``losses`` are, if a posterior is measured; else nothing."""
+    if not any(isinstance(posterior, MeasuredPosterior) for posterior in posteriors):
+        return []
+    try:
+        return entry_units(network, inputs)
+    except RuntimeError:  # it adds another number of losses at each call
+        return []
+
+
+def by_entries(
+    factors: list[KLFactor], units: list[EntryUnit], added: list[Added]
+) -> list[KLFactor]:
     """Return the factors, those of measured posteriors as their entries in ``losses`` tell them.
 
-    A factor that is another number in each evaluation stays as it was measured.
+    A factor that is another number in each evaluation stays as it was measured. One whose entry is
+    not known to be a KL is not known either.
+
+    Parameters
+    ----------
+    factors
+        Of all posteriors.
+    units
+        What the entries are, from :func:`units_beside`.
+    added
+        What layers put into ``losses`` in an evaluation of the objective.
     """
-    if not any(_is_measured(factor) and factor.entries for factor in factors):
-        return factors
-    try:
-        units = entry_units(network, inputs)
-    except RuntimeError:  # it adds another number of losses at each call
-        return factors
-    return [_by_entries(f, units) if _is_measured(f) else f for f in factors]
+    measured = [isinstance(factor.posterior, MeasuredPosterior) for factor in factors]
+    pairs = zip(factors, measured, strict=True)
+    return [_by_entries(f, units, added) if is_measured else f for f, is_measured in pairs]
 
 
-def _is_measured(factor: KLFactor) -> bool:
-    return isinstance(factor.posterior, MeasuredPosterior)
-
-
-def _by_entries(factor: KLFactor, units: list[EntryUnit]) -> KLFactor:
+def _by_entries(factor: KLFactor, units: list[EntryUnit], added: list[Added]) -> KLFactor:
     of_layer = [unit for unit in units if unit.layer is factor.posterior.layer]
     if factor.by_call or factor.elsewhere or len(of_layer) != len(factor.shares):
         return factor
@@ -69,8 +83,12 @@ def _by_entries(factor: KLFactor, units: list[EntryUnit]) -> KLFactor:
         for share, unit in zip(factor.shares, of_layer, strict=True)
         if any(p.variables[0] is factor.posterior.variables[0] for p in unit.posteriors)
     ]
-    if not about or any(unit.kind != "kl" for _, unit in about):
+    if not about:
         return factor
+    if any(unit.kind != "kl" for _, unit in about):
+        own = [item.value for item in added if item.layer is factor.posterior.layer]
+        is_zero = not any(float(tf.reduce_sum(value)) for value in own)  # a weight of 0 is known
+        return factor if is_zero else replace(factor, value=float("nan"), higher=float("nan"))
     in_entries = float(sum(share * unit.factor for share, unit in about))
     # What comes by other ways is felt through the same scales, so that it is the same multiple.
     value = in_entries * (factor.value / factor.in_entries if factor.in_entries else 1.0)
