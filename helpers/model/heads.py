@@ -68,6 +68,43 @@ def head_names(network: Any, outputs: Any) -> list[str]:
     return [f"output {index + 1}" for index in range(number)]
 
 
+def places_with_loss(network: Any, names: list[str]) -> list[int]:
+    """Return the places of the outputs that the compiled loss compares with targets.
+
+    Keras leaves an output alone that ``compile(loss={...})`` does not name, or that has ``None``.
+    """
+    loss = getattr(network, "loss", None)
+    parts: list[Any] = [loss] * len(names)
+    if isinstance(loss, dict):
+        parts = [loss.get(name) for name in names]
+    elif isinstance(loss, (list, tuple)) and len(loss) == len(names):
+        parts = list(loss)
+    kept = [place for place, part in enumerate(parts) if part is not None]
+    return kept or list(range(len(names)))
+
+
+def targets_at(targets: Any, names: list[str], places: list[int]) -> list[Any]:
+    """Return the targets of the outputs at some places: by name, or by place as Keras pairs them.
+
+    Raises
+    ------
+    ValueError
+        If one of them has none, or there are targets of other names.
+    """
+    if len(places) == len(names):
+        return in_order(targets, names)
+    if isinstance(targets, dict):
+        if not set(targets) <= set(names):
+            raise ValueError(f"targets are called {sorted(targets)}, but the outputs {names}.")
+        known = targets
+    else:
+        known = dict(zip(names, flatten_heads(targets), strict=False))
+    missing = [names[place] for place in places if names[place] not in known]
+    if missing:
+        raise ValueError(f"There are no targets for the outputs {missing}.")
+    return [known[names[place]] for place in places]
+
+
 def for_each_head(said: Any, names: list[str], what: str) -> list[Any]:
     """Return one item for each head, from a dict by name, a list, or one item for all."""
     if isinstance(said, dict):

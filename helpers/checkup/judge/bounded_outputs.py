@@ -63,7 +63,8 @@ def _of_means(reach: Reach) -> list[Finding]:
     name = reach.output.activation
     by = "" if name in ("", "linear") else f" by {name}"
     text = (
-        f"The {'probability' if classes else 'mean'} that the network puts out is cut off{by}: "
+        f"The {'probability' if classes else 'mean'} that the network puts out{_as(reach)} is cut "
+        f"off{by}: "
         f"whatever the weights are, it never comes {' and never '.join(bounds)} "
         f"({np.mean(out):.0%} of the targets are out of reach)."
     )
@@ -95,8 +96,8 @@ def _of_noise(reach: Reach) -> list[Finding]:
     verdict: Verdict = "wrong" if too_high else "look"
     side, bound = ("below", noise.low) if too_high else ("above", noise.high)
     text = (
-        f"The noise that the network puts out cannot go {side} {_number(bound)}, whatever the "
-        f"weights are; the targets' standard deviation is {spread:.4g}."
+        f"The noise that the network puts out{_as(reach)} cannot go {side} {_number(bound)}, "
+        f"whatever the weights are; the targets' standard deviation is {spread:.4g}."
     )
     cure = (
         "Take the activation off the layer before the distribution, and make the noise positive "
@@ -112,6 +113,10 @@ def _of_noise(reach: Reach) -> list[Finding]:
             cure=cure,
         )
     ]
+
+
+def _as(reach: Reach) -> str:
+    return f" as {reach.output.name}" if reach.output.name else ""
 
 
 def _number(value: float) -> str:

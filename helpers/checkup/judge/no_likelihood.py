@@ -2,16 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ...model.heads import for_each_head
 from ...model.keras_losses import LIKELIHOODS, SQUARED, loss_name
 from ...model.likelihood import has_heads
 from ..measure.case import Case
 from ..measure.data_term import HeadTerm
+from ..measure.head_losses import losses_of_heads
 from ..measure.known_losses import AS_PROBABILITIES, OF_SIGMOID
 from ..measure.seen_outputs import SeenOutput, seen_outputs
 from ..report import Finding, Sureness, Verdict
@@ -377,15 +376,4 @@ def _is_plain(case: Case, head: HeadTerm) -> bool:
 
 def _loss_names(case: Case, heads: tuple[HeadTerm, ...]) -> list[str]:
     """Return the names of Keras' losses, "" for a loss of the reader's own, for each output."""
-    loss: Any = case.setup.loss
-    if case.objective.kind == "fit":
-        loss = getattr(case.network, "loss", None)
-    if case.objective.kind not in ("fit", "data term"):
-        return [""] * len(heads)
-    if not has_heads(loss):
-        return [loss_name(loss)] * len(heads)
-    try:
-        every = for_each_head(loss, [head.head for head in heads], "loss")
-    except ValueError:
-        return [""] * len(heads)
-    return [loss_name(one) for one in every]
+    return ["" if loss is None else loss_name(loss) for loss in losses_of_heads(case, heads)]

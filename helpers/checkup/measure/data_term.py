@@ -5,15 +5,21 @@ loss is known by how it changes with the targets, so that nothing is taken for o
 like it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ...model.heads import arrange_targets, head_names
-from ...model.likelihood import AnyLikelihood, Likelihood, flatten_heads, is_joint
+from ...model.heads import head_names, places_with_loss, targets_at
+from ...model.likelihood import (
+    AnyLikelihood,
+    Likelihood,
+    flatten_heads,
+    has_heads,
+    is_joint,
+)
 from ...model.recorded_distribution import LogProb, recording_log_probs
 from ...model.small_scales import SmallScale
 from .batch import Batch
@@ -53,6 +59,8 @@ class HeadTerm:
         Of targets and outputs where they were paired; of one distribution for all rows.
     smoothing
         What share of each label is spread over all classes, NaN if none.
+    leaf
+        Which leaf of the targets is its own, ``None`` if that is not known.
     """
 
     head: str = ""
@@ -65,6 +73,7 @@ class HeadTerm:
     paired: bool | None = None
     shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     smoothing: float = float("nan")
+    leaf: int | None = None
 
     @property
     def is_likelihood(self) -> bool:
@@ -191,8 +200,8 @@ def measure_data_term(
         single, double = (prober.value(b) for b in (batch, batch.twice()))
         return DataTerm(double / single if single else float("nan"), batch.size)
     outputs = prober.find_noise(batch).outputs
-    places = _places_of_targets(network, batch.targets, outputs)
-    names = head_names(network, outputs) if len(outputs) > 1 else [""]
+    places = prober.places_of_targets(batch.targets)
+    names = [prober.names[place] for place in prober.kept]
     if any(map(is_joint, outputs)):
         return DataTerm(float("nan"), batch.size, tuple(map(_joint, outputs, names)))
     heads, growths = [], []
@@ -204,22 +213,9 @@ def measure_data_term(
         name = names[index] if len(names) == len(places) else ""
         if not term.name and term.paired is not False and len(places) == 1:
             term = prober.written_by_hand(term, batch, growths[-1])
-        heads.append(_named(term, name, batch, growths[-1]))
+        heads.append(replace(_named(term, name, batch, growths[-1]), leaf=leaf))
     known = [growth for growth in growths if np.isfinite(growth)]
     return DataTerm(known[0] if known else float("nan"), batch.size, tuple(heads))
-
-
-def _places_of_targets(network: Any, targets: Any, outputs: list[Any]) -> list[int | None]:
-    """Return, for each output, which leaf of the targets is its own; [None] if that is unknown."""
-    leaves = tf.nest.flatten(targets)
-    numbers = tf.nest.pack_sequence_as(targets, list(range(len(leaves))))
-    if not outputs:
-        return [None]
-    structure = outputs[0] if len(outputs) == 1 else outputs
-    try:
-        return list(arrange_targets(network, numbers, structure))
-    except ValueError:
-        return [None]
 
 
 def _joint(output: Any, name: str) -> HeadTerm:
@@ -238,6 +234,8 @@ class _Prober:
     variables: list[Any]
     small: list[SmallScale]
     repeatable: bool = False
+    names: list[str] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
 
     def find_noise(self, batch: Batch) -> _Point:
         """Find out whether a second evaluation gives another number, as under dropout.
@@ -260,7 +258,27 @@ class _Prober:
             except Exception:  # noqa: BLE001 (an objective made for one batch size, or own data)
                 return _Point(batch, float("nan"), [], [])
         own = [out for layer, out in run.watch.called if layer is self.network and out is not None]
-        return _Point(batch, run.value, flatten_heads(own[-1]) if own else [], logs)
+        return _Point(batch, run.value, self._with_loss(own[-1]) if own else [], logs)
+
+    def _with_loss(self, outputs: Any) -> list[Any]:
+        """Return the outputs that the objective compares with targets, and note which they are."""
+        leaves = flatten_heads(outputs)
+        self.names = head_names(self.network, outputs) if has_heads(outputs) else [""]
+        every = list(range(len(leaves)))
+        is_fit = self.objective.kind == "fit"
+        self.kept = places_with_loss(self.network, self.names) if is_fit else every
+        return [leaves[place] for place in self.kept]
+
+    def places_of_targets(self, targets: Any) -> list[int | None]:
+        """Return, for each output, which leaf of the targets is its own; [None] if unknown."""
+        leaves = tf.nest.flatten(targets)
+        numbers = tf.nest.pack_sequence_as(targets, list(range(len(leaves))))
+        if self.names == [""]:
+            return [0] if len(leaves) == 1 else [None]
+        try:
+            return list(targets_at(numbers, self.names, self.kept)) if self.names else [None]
+        except ValueError:
+            return [None]
 
     def states(self, batch: Batch, leaf: int | None) -> list[list[_Point]]:
         """Return the data term at weights of several states, the reader's own first.

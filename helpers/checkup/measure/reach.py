@@ -4,6 +4,7 @@ Weights are moved far at random, in pairs of opposite signs, so that an output w
 far in both directions. An activation that cuts off shows as a bound that no weights pass.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import tensorflow_probability as tfp
 from ...model.likelihood import flatten_heads, is_joint, squeezed
 from ...model.small_scales import SmallScale, small_scales
 from .case import Case
+from .head_losses import asked_distribution, losses_of_heads
 from .moved_weights import moved_weights
 from .seen_outputs import SeenOutput, is_continuous, seen_outputs
 
@@ -70,45 +72,75 @@ class Reach:
         return any(one.ends_low or one.ends_high for one in known)
 
 
+@dataclass(frozen=True)
+class _Described:
+    """How the mean and the noise of one output of the network are read.
+
+    Attributes
+    ----------
+    place
+        Of the output.
+    loss
+        What the data term is for it.
+    distribution
+        outputs ↦ distribution, where a loss of the reader's own makes one of a tensor.
+    """
+
+    place: int
+    loss: str
+    distribution: Callable[[Any], Any] | None
+
+    def moments(self, leaves: list[Any]) -> tuple[Array, Array | None] | None:
+        """Return mean and standard deviation of the noise, as far as known, of all outputs."""
+        out = leaves[self.place]
+        return _moments(out if self.distribution is None else self.distribution(out), self.loss)
+
+
 def reaches(case: Case) -> list[Reach]:
     """Return what each output can reach, where targets and means are numbers of one shape."""
-    outputs = seen_outputs(case)
-    leaves = [] if case.batch.targets is None else tf.nest.flatten(case.batch.targets)
-    if len(outputs) != len(case.data.heads) or len(leaves) != len(outputs):
+    outputs, heads = seen_outputs(case), case.data.heads
+    if len(outputs) != len(heads) or any(head.leaf is None for head in heads):
         return []
-    found = [_moments(out, head.name) for out, head in zip(outputs, case.data.heads, strict=True)]
-    if all(moments is None for moments in found):
+    every = tf.nest.flatten(case.batch.targets)
+    targets = [every[head.leaf] for head in heads if head.leaf is not None]
+    described = [
+        _Described(out.place, head.name, asked_distribution(head, loss, out.outputs, wanted))
+        for out, head, loss, wanted in zip(
+            outputs, heads, losses_of_heads(case, heads), targets, strict=True
+        )
+    ]
+    if all(found is None for found in _called(case, described)):
         return []
-    names = [head.name for head in case.data.heads]
     with small_scales(case.posteriors) as small:
-        tried = [list(zip(*_tried(case, names, size, small), strict=True)) for size in SIZES]
-        made = [_reach(out, leaves[i], [t[i] for t in tried]) for i, out in enumerate(outputs)]
+        tried = [list(zip(*_tried(case, described, s, small), strict=True)) for s in SIZES]
+        made = [_reach(out, targets[i], [t[i] for t in tried]) for i, out in enumerate(outputs)]
         if any(reach is not None and reach.has_bound for reach in made):
-            nearer = [list(zip(*_tried(case, names, size, small), strict=True)) for size in SMALLER]
+            nearer = [list(zip(*_tried(case, described, s, small), strict=True)) for s in SMALLER]
             tried = [*nearer, *tried]
-            made = [_reach(out, leaves[i], [t[i] for t in tried]) for i, out in enumerate(outputs)]
+            made = [_reach(out, targets[i], [t[i] for t in tried]) for i, out in enumerate(outputs)]
     return [reach for reach in made if reach is not None]
 
 
-def _tried(case: Case, names: list[str], size: float, small: list[SmallScale]) -> list[list[Any]]:
+def _tried(
+    case: Case, described: list[_Described], size: float, small: list[SmallScale]
+) -> list[list[Any]]:
     """Return mean and standard deviation of every output, at many weights of a size."""
     tried = []
     for seed in range(SEEDS):
         for sign in (1.0, -1.0):
             with moved_weights(case.variables, small, 100 + seed, sign * size):
-                outputs = _call(case)
-            tried.append([_moments(o, n) for o, n in zip(outputs, names, strict=True)])
+                tried.append(_called(case, described))
     return tried
 
 
-def _call(case: Case) -> list[SeenOutput]:
+def _called(case: Case, described: list[_Described]) -> list[Any]:
+    """Return mean and standard deviation of every output in one call of the network."""
     leaves = flatten_heads(case.network(case.batch.inputs, training=False))
-    return [SeenOutput("", leaf, "", False) for leaf in leaves]
+    return [one.moments(leaves) for one in described]
 
 
-def _moments(output: SeenOutput, name: str) -> tuple[Array, Array | None] | None:
+def _moments(out: Any, name: str) -> tuple[Array, Array | None] | None:
     """Return the mean of an output and the standard deviation of its noise, as far as known."""
-    out = output.outputs
     if isinstance(out, tfd.Distribution):
         if is_joint(out):
             return None

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import tensorflow_probability as tfp
 
 from ...model.activations import activation_of_head, last_activation
-from ...model.heads import head_names
+from ...model.heads import head_names, places_with_loss
 from ...model.likelihood import flatten_heads, plain_distribution
 from .case import Case
 
@@ -16,13 +16,15 @@ class SeenOutput(NamedTuple):
     """One output of the network.
 
     ``activation`` is that of its last layer, "linear" for none, "" if unknown; ``is_drawn`` says
-    whether Keras' losses and metrics would compare the targets with a draw from it.
+    whether Keras' losses and metrics would compare the targets with a draw from it; ``place``
+    counts the outputs of the network from 0.
     """
 
     name: str
     outputs: Any
     activation: str
     is_drawn: bool
+    place: int = 0
 
     @property
     def is_distribution(self) -> bool:
@@ -31,7 +33,7 @@ class SeenOutput(NamedTuple):
 
 
 def seen_outputs(case: Case) -> list[SeenOutput]:
-    """Return all outputs of the network; none if what is minimised does not call it as a whole."""
+    """Return the outputs that have a loss; none if what is minimised does not call the network."""
     every = [out for layer, out in case.called if layer is case.network and out is not None]
     if not every:
         return []
@@ -40,9 +42,17 @@ def seen_outputs(case: Case) -> list[SeenOutput]:
         activation = last_activation(case.network)
         return [SeenOutput("", leaves[0], activation, _is_drawn(leaves[0]))]
     names = head_names(case.network, every[-1])
+    is_fit = case.objective.kind == "fit"
+    kept = places_with_loss(case.network, names) if is_fit else range(len(names))
     return [
-        SeenOutput(name, out, activation_of_head(case.network, i, len(leaves)), _is_drawn(out))
-        for i, (name, out) in enumerate(zip(names, leaves, strict=True))
+        SeenOutput(
+            names[i],
+            leaves[i],
+            activation_of_head(case.network, i, len(leaves)),
+            _is_drawn(leaves[i]),
+            i,
+        )
+        for i in kept
     ]
 
 
