@@ -276,6 +276,28 @@ def test_small_probabilities_count_in_full_as_for_keras(end):
     np.testing.assert_allclose(history["negative_log_likelihood"][0], nats, rtol=1e-3)
 
 
+@pytest.mark.parametrize("end", ENDS)
+def test_predictions_score_small_probabilities_in_full_too(end):
+    """Logits up to some hundreds: a sigmoid of them is 1 in float32, and says nothing of no."""
+    tf_keras.utils.set_random_seed(4)
+    units, activation, loss, targets = ENDS[end]
+    network = tf_keras.Sequential([tf_keras.layers.Dense(units, activation)])
+    network.compile("adam", loss)
+    inputs = 300 * INPUTS
+    found = predict_by_draws(network, inputs, 2).log_predictive_density(targets)
+    kernel, bias = (weight.astype(float) for weight in network.get_weights())
+    logits = inputs.astype(float) @ kernel + bias
+    targets = np.asarray(targets)
+    if end == "sigmoid":
+        expected = -np.logaddexp(0, np.where(targets > 0, -logits, logits)).sum(axis=1)
+    else:
+        logs = logits - scipy.special.logsumexp(logits, axis=1, keepdims=True)
+        labels = targets.argmax(axis=1) if end == "one-hot" else targets.ravel()
+        expected = logs[np.arange(len(logs)), labels]
+    assert expected.min() < -150
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+
+
 def test_yes_or_no_beside_a_softmax_is_refused():
     network = tf_keras.Sequential([tfpl.DenseFlipout(2, "softmax", **divided())])
     network.compile(tf_keras.optimizers.Adam(0.01), "binary_crossentropy")

@@ -23,6 +23,7 @@ from ..model.targets import check_targets
 from .drawn_outputs import Chunk, DrawnOutputs, Some, check_rows
 from .metrics import entropy_parts
 from .moments import means, variances
+from .output_leaves import noting
 
 Array = npt.NDArray[np.float64]
 
@@ -420,11 +421,10 @@ def _precise(likelihood: Likelihood, outputs: Any) -> Any:
     """Return outputs in float64, unless the reader's own functions or distributions take them."""
     if likelihood.kind in ("distribution", "function"):
         return outputs
-    wide = tf.cast(outputs, tf.float64)
+    logits = getattr(outputs, "_keras_logits", None)
+    wide = None if logits is None else tf.cast(logits, tf.float64)
     mask = getattr(outputs, "_keras_mask", None)
-    if mask is not None:
-        wide._keras_mask = mask
-    return wide
+    return noting(tf.cast(outputs, tf.float64), wide, mask)
 
 
 def _num_rows(outputs: Any) -> int:

@@ -22,24 +22,34 @@ class HeadForm(NamedTuple):
     """How one output comes apart.
 
     ``template`` is the distribution that is put together, ``None`` for a tensor; ``leaves`` says
-    which of all leaves belong to it, the mask of padded steps last if it ``has_mask``.
+    which of all leaves belong to it. Behind them come the logits that Keras notes on probabilities,
+    if it ``has_logits``, and the mask of padded steps, if it ``has_mask``.
     """
 
     template: Any
     leaves: slice
+    has_logits: bool
     has_mask: bool
 
     def rebuild(self, leaves: Sequence[Any]) -> Any:
         """Return the output of which these are the leaves, of any number of examples."""
         own = [tf.convert_to_tensor(leaf) for leaf in leaves]
         mask = own.pop() if self.has_mask else None
+        logits = own.pop() if self.has_logits else None
         if self.template is None:
             (output,) = own
         else:
             output = tf.nest.pack_sequence_as(self.template, own, expand_composites=True)
-        if mask is not None:
-            output._keras_mask = mask
-        return output
+        return noting(output, logits, mask)
+
+
+def noting(output: Any, logits: Any = None, mask: Any = None) -> Any:
+    """Return an output with what Keras notes on one: its logits, and the mask of padded steps."""
+    if logits is not None:
+        output._keras_logits = logits
+    if mask is not None:
+        output._keras_mask = mask
+    return output
 
 
 class LeafNetwork:
@@ -66,7 +76,8 @@ class LeafNetwork:
             self._leaves += _leaves(head) if _comes_apart(head) else []
             stop = len(self._leaves)
             template = plain_distribution(head) if isinstance(head, tfd.Distribution) else None
-            self.heads.append(HeadForm(template, slice(start, stop), _mask(head) is not None))
+            kept = _logits(head) is not None, _mask(head) is not None
+            self.heads.append(HeadForm(template, slice(start, stop), *kept))
 
     @property
     def comes_apart(self) -> bool:
@@ -118,12 +129,16 @@ def _comes_apart(head: Any) -> bool:
 
 
 def _leaves(head: Any) -> list[tf.Tensor]:
-    mask = _mask(head)
     if isinstance(head, tfd.Distribution):
         tensors = tf.nest.flatten(plain_distribution(head), expand_composites=True)
     else:
         tensors = [tf.convert_to_tensor(head)]
-    return tensors if mask is None else [*tensors, mask]
+    return [*tensors, *(part for part in (_logits(head), _mask(head)) if part is not None)]
+
+
+def _logits(head: Any) -> Any:
+    """Return the logits of probabilities, which tell 1 − 1e-30 from 1, as in training."""
+    return None if isinstance(head, tfd.Distribution) else getattr(head, "_keras_logits", None)
 
 
 def _mask(head: Any) -> Any:
