@@ -307,3 +307,24 @@ def test_yes_or_no_beside_a_softmax_is_refused():
     with pytest.raises(ValueError, match="take categorical_crossentropy"):
         predict_by_draws(network, INPUTS, 3)
     assert not checkup(network, INPUTS, rows, num_examples=ROWS).ok
+
+
+@pytest.mark.parametrize(("reduce", "kinds"), [("sum", ["kl-wrong-count"]), ("mean", [])])
+def test_a_divergence_that_sums_over_draws_is_told_to_take_their_mean(reduce, kinds):
+    combine = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}[reduce]
+
+    def drawn(q, p, _):
+        weights = q.sample(6)
+        return combine(q.log_prob(weights) - p.log_prob(weights)) / ROWS
+
+    layer = tfpl.DenseFlipout(CLASSES, kernel_divergence_fn=drawn)
+    network = tf_keras.Sequential([layer])
+    network.compile("adam", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    report = checkup(network, INPUTS, LABELS, num_examples=ROWS)
+    assert [alarm.kind for alarm in report.alarms] == kinds
+    for alarm in report.alarms:
+        assert "sums over 6 draws of the weights" in alarm.message
+        assert (
+            alarm.cure
+            == f"Take the mean over the draws (tf.reduce_mean), and divide it by {ROWS}, once."
+        )

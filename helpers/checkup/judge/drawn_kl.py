@@ -13,7 +13,7 @@ tfd = tfp.distributions
 def check_monte_carlo(case: Case) -> list[Finding]:
     """Return a note where a KL is drawn although it has a closed form."""
     posteriors = [factor.posterior for factor in case.factors]
-    names = [p.name for p in posteriors if _is_drawn(case, p) and _has_closed_form(p)]
+    names = [p.name for p in posteriors if is_drawn(case, p) and _has_closed_form(p)]
     if not names:
         return []
     text = (
@@ -31,7 +31,7 @@ def check_monte_carlo(case: Case) -> list[Finding]:
     ]
 
 
-def _is_drawn(case: Case, posterior: Posterior) -> bool:
+def is_drawn(case: Case, posterior: Posterior) -> bool:
     """Whether the layer's entries differ between two evaluations."""
     first, second = (case.entries_of(posterior.layer, evaluation) for evaluation in (0, 1))
     if not first.size or len(first) != len(second):

@@ -9,6 +9,7 @@ from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
 from ..report import Finding, Sureness, Verdict
 from .averaged_likelihood import averaged_predictions
+from .drawn_kl import is_drawn
 from .kl_averaged import averaged_over_layers, averaged_over_weights, is_one_share
 from .kl_right import beside, divisor, factor_of, right, right_factor
 
@@ -20,7 +21,7 @@ def judge_ratio(ratio: float, factor: KLFactor, case: Case) -> Finding:
     for rule in RULES:
         if (found := rule(ratio, factor, case)) is not None:
             return found
-    return _wrong_count(ratio, case)
+    return _wrong_count(ratio, factor, case)
 
 
 def counted_often(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
@@ -149,7 +150,7 @@ def _tempered(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
     )
 
 
-def _wrong_count(ratio: float, case: Case) -> Finding:
+def _wrong_count(ratio: float, factor: KLFactor, case: Case) -> Finding:
     n = divisor(case)
     text = (
         f"The KL weighs {_fraction(n / ratio)} beside {beside(case)}, which is {ratio:,.4g} times "
@@ -165,6 +166,12 @@ def _wrong_count(ratio: float, case: Case) -> Finding:
             "The data term is a sum over the batch: multiply the sum of the KLs by B/N, or take "
             "the mean of the data term and divide the sum of the KLs by N."
         )
+    elif _may_sum_draws(ratio, factor, case):
+        text += (
+            f" A divergence that sums over {round(ratio)} draws of the weights, in place of their "
+            "mean, does that."
+        )
+        cure = f"Take the mean over the draws (tf.reduce_mean), and divide it by {n:.6g}, once."
     return Finding(
         kind="kl-wrong-count",
         verdict=verdict,
@@ -173,6 +180,15 @@ def _wrong_count(ratio: float, case: Case) -> Finding:
         expected=right_factor(case),
         sure=sure,
         cure=cure,
+    )
+
+
+def _may_sum_draws(ratio: float, factor: KLFactor, case: Case) -> bool:
+    """Whether a KL that a reader's divergence draws counts a whole number of times."""
+    times, layer = round(ratio), factor.posterior.layer
+    is_own = callable(getattr(layer, "kernel_divergence_fn", None))
+    return (
+        is_own and times > 1 and abs(ratio / times - 1) < 0.01 and is_drawn(case, factor.posterior)
     )
 
 
