@@ -18,6 +18,7 @@ from .judge.frozen_layers import check_frozen
 from .judge.input_values import check_values
 from .judge.kl_of_weights import check_shapes_and_weights
 from .judge.learning_rate import check_learning_rate
+from .judge.lost_masks import check_masks
 from .judge.no_likelihood import check_likelihood
 from .judge.not_finite import check_steps
 from .judge.other_penalties import check_regularisers
@@ -38,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     check_still,
     check_metrics,
     check_values,
+    check_masks,
     check_trainable_priors,
     check_scale_gradients,
     check_draws,

@@ -19,6 +19,7 @@ from ..model.families import Family, family_of
 from ..model.heads import in_order
 from ..model.inputs import as_tensors, is_stream, read_arrays
 from ..model.likelihood import HeadsLikelihood, Likelihood, check_pairing, flatten_heads
+from ..model.lost_masks import LostMasks, check_padding
 from ..model.targets import check_targets
 from .drawn_outputs import Chunk, DrawnOutputs, Some, check_rows
 from .metrics import entropy_parts
@@ -55,9 +56,10 @@ class Predictions:
         head: int = 0,
         targets: Any = None,
         has_noise: bool = True,
+        lost: LostMasks | None = None,
     ) -> None:
         self._drawn, self._likelihood, self._head = drawn, likelihood, head
-        self._targets, self._has_noise = targets, has_noise
+        self._targets, self._has_noise, self._lost = targets, has_noise, lost
 
     @property
     def num_draws(self) -> int:
@@ -279,6 +281,7 @@ class Predictions:
         check_targets(self._likelihood, [targets], outputs)
         few = as_tensors(targets[: _num_rows(outputs)])
         check_pairing(self._likelihood, few, outputs)
+        check_padding(self._lost, self._head, self._likelihood, few, outputs, None)
 
         def of_some(some: Some, examples: range) -> Array:
             """Return log p of the targets in nats [draws · examples], draw after draw."""

@@ -23,6 +23,7 @@ from ..model.likelihood import (
     flatten_heads,
     plain_distribution,
 )
+from ..model.lost_masks import lost_masks
 from ..model.network_call import call_network
 from ..model.outputs import find_likelihood
 from .chunks import can_compile, compile_pieces, fit_pieces
@@ -169,7 +170,10 @@ def _compile(
         # Tracing leaves graph tensors in `losses`; an eager call, values.
         neural_net(as_tensors(few.inputs, kinds))
         targets = None if brought[0] is None else _joined(brought)
-        return _predictions(DrawnOutputs(parts, num_draws), found, names, targets, has_noise)
+        head = inputs.head.examples.rows(slice(0, FEW))
+        lost = lost_masks(neural_net, as_tensors(head.inputs, kinds))
+        drawn = DrawnOutputs(parts, num_draws)
+        return _predictions(drawn, found, names, targets, has_noise=has_noise, lost=lost)
 
     return predict
 
@@ -240,14 +244,14 @@ def _check_shapes(block: Block, network: LeafNetwork) -> None:
 
 
 def _predictions(
-    drawn: DrawnOutputs, found: AnyLikelihood, names: list[str], targets: Any, has_noise: bool
+    drawn: DrawnOutputs, found: AnyLikelihood, names: list[str], targets: Any, **known: Any
 ) -> Predictions | HeadsPredictions:
     """Return the predictions of one output, or of several in their structure."""
     if not isinstance(found, HeadsLikelihood):
-        return Predictions(drawn, found, targets=targets, has_noise=has_noise)
+        return Predictions(drawn, found, targets=targets, **known)
     many = [None] * len(names) if targets is None else in_order(targets, names)
     heads = (
-        Predictions(drawn, one, head=index, targets=many[index], has_noise=has_noise)
+        Predictions(drawn, one, head=index, targets=many[index], **known)
         for index, one in enumerate(found.flat)
     )
     return HeadsPredictions(like_heads(found.heads, heads), names, found, targets)

@@ -16,6 +16,7 @@ from ..model.entry_units import EntryUnit, entry_units
 from ..model.heads import arrange_targets
 from ..model.inputs import Examples, as_tensors
 from ..model.likelihood import AnyLikelihood, flatten_heads
+from ..model.lost_masks import check_padding, lost_masks
 from ..model.network_call import call_network
 from ..model.outputs import find_likelihood
 from .loss_terms import LossTerms, loss_terms
@@ -120,7 +121,7 @@ def understand_network(
     """
     if few.targets is None:
         raise ValueError("There are no targets: pass targets, or a dataset of (inputs, targets).")
-    few = few.rows(slice(0, _few_rows(few)))
+    several, few = few, few.rows(slice(0, _few_rows(few)))
     outputs, types = call_network(neural_net, few.inputs)
     if not neural_net.losses:
         raise ValueError(
@@ -134,8 +135,25 @@ def understand_network(
         for head, y, out in zip(found.flat, targets, flatten_heads(outputs), strict=True)
     ]
     _check_support(logs, flatten_heads(outputs))
+    _check_padding(neural_net, several, types, found)
     units = entry_units(neural_net, as_tensors(few.inputs, types))
     return Understood(found, units, types, outputs, [tuple(log.shape)[1:] for log in logs])
+
+
+def _check_padding(
+    neural_net: tf_keras.Model, several: Examples, types: list[tf.DType], found: AnyLikelihood
+) -> None:
+    """Raise if padded steps of some examples, whose mask the network loses, would count as data."""
+    inputs = as_tensors(several.inputs, types)
+    lost = lost_masks(neural_net, inputs)
+    if lost is None:
+        return
+    outputs = neural_net(inputs)
+    targets = arrange_targets(neural_net, as_tensors(several.targets), outputs)
+    weights = None if several.weights is None else as_tensors(several.weights)
+    parts = zip(found.flat, targets, flatten_heads(outputs), strict=True)
+    for index, (head, target, output) in enumerate(parts):
+        check_padding(lost, index, head, target, output, weights)
 
 
 def _is_finite(output: Any) -> bool:

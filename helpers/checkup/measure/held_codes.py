@@ -16,6 +16,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tf_keras.src.engine import base_layer
 
+from ...model.watch import Watch
 from ...model.weight_posteriors import unwrap
 from .case import Case
 from .objective import evaluate
@@ -129,7 +130,7 @@ def _slopes(case: Case, *, constant: bool) -> tuple[list[_Drawn], list[list[Any]
     """Return what was drawn from, and the objective's gradients by the parameters of each."""
     drawn: list[_Drawn] = []
 
-    def parameters() -> list[Any]:
+    def parameters(_watch: Watch) -> list[Any]:
         """Return the parameter tensors of each code drawn from; forget the other draws."""
         drawn[:] = [item for item in drawn if _is_code(item, case)]
         return [_tensors(item.distribution) for item in drawn]

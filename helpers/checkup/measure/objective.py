@@ -79,7 +79,7 @@ def evaluate(
     factor: float = 1.0,
     repeatable: bool = False,
     by_entry: bool = False,
-    sources: Callable[[], list[list[Any]]] | None = None,
+    sources: Callable[[Watch], list[list[Any]]] | None = None,
 ) -> Evaluation:
     """Evaluate the objective once, with the random draws of ``seed``.
 
@@ -98,8 +98,8 @@ def evaluate(
     by_entry
         Whether to differentiate each tensor that layers add to ``losses`` by itself, too.
     sources
-        Returns groups of tensors that came up in the evaluation, to differentiate by; it is called
-        after it.
+        Given what happened in the evaluation, returns groups of tensors that came up in it, to
+        differentiate by.
     """
     use_seed(seed, repeatable=repeatable)
     variables = variables or []
@@ -111,13 +111,13 @@ def evaluate(
             result = objective.evaluate(batch)
         target = _scalar(_chosen(result, watch))
     factors = [added.factor for added in watch.added] if factor else []
-    groups = [] if sources is None else sources()
+    groups = [] if sources is None else sources(watch)
     every = [*variables, *factors, *(tensor for group in groups for tensor in group)]
     slopes = tape.gradient(target, every) if every else []
     gradients = [_dense(slope) for slope in slopes[: len(variables)]]
     late = iter(_dense(slope) for slope in slopes[len(variables) + len(factors) :])
     of_sources = [[next(late) for _ in group] for group in groups]
-    pairs = zip(slopes[len(variables) :], watch.added, strict=False)
+    pairs = zip(slopes[len(variables) : len(variables) + len(factors)], watch.added, strict=False)
     shares = [_share(*pair) for pair in pairs]
     entries = [_entry(tape, item, variables, inputs) for item in watch.added if by_entry]
     return Evaluation(float(target), gradients, watch, shares, entries, of_sources)
