@@ -18,10 +18,10 @@ from .judge.frozen_layers import check_frozen
 from .judge.input_values import check_values
 from .judge.kl_of_weights import check_shapes_and_weights
 from .judge.learning_rate import check_learning_rate
-from .judge.lost_masks import check_masks
 from .judge.no_likelihood import check_likelihood
 from .judge.not_finite import check_steps
 from .judge.other_penalties import check_regularisers
+from .judge.padding import check_masks
 from .judge.point_estimates import check_biases
 from .judge.scale_gradients import check_scale_gradients
 from .judge.trainable_priors import check_trainable_priors
