@@ -7,6 +7,7 @@ import tf_keras
 
 from helpers.checkup import checkup
 from helpers.model.heads import places_with_loss, targets_at
+from helpers.training import ElboMonitor
 
 tfd, tfpl = tfp.distributions, tfp.layers
 N = 91
@@ -138,3 +139,20 @@ def test_targets_at_some_places():
         targets_at({"d": 5}, names, [1])
     with pytest.raises(ValueError, match="targets"):
         targets_at([5, 6], names, [0, 1, 2])
+
+
+@pytest.mark.parametrize("form", ["a dict", "None"])
+def test_the_monitor_says_which_network_it_can_log(data, form, capsys):
+    x, y, _ = data
+    inputs, hidden, yes, _ = parts(N)
+    if form == "a dict":
+        network = tf_keras.Model(inputs, {"yes": yes, "features": hidden})
+        loss, targets = {"yes": YES}, {"yes": y}
+    else:
+        network = tf_keras.Model(inputs, [yes, hidden])
+        loss, targets = [YES, None], y
+    network.compile("adam", loss)
+    network.fit(x, targets, verbose=0, callbacks=[ElboMonitor(N, check=False)])
+    said = capsys.readouterr().out
+    assert "nll and elbo are not logged" in said
+    assert "network = tf_keras.Model(network.inputs, [...])" in said

@@ -13,6 +13,7 @@ import tf_keras
 from tf_keras.src.engine import compile_utils
 
 from ..checkup import checkup
+from ..model.heads import WITHOUT_LOSS
 from ..model.inputs import check_eager
 from ..model.likelihood import AnyLikelihood, flatten_heads
 from ..model.outputs import find_likelihood
@@ -170,11 +171,13 @@ class ElboMonitor(tf_keras.callbacks.Callback):
     def _find_likelihood(self, outputs: Any, targets: Any) -> AnyLikelihood | None:
         loss = self.model.loss
         try:
-            if targets is None or loss is None or any(x is None for x in flatten_heads(loss)):
+            if targets is None or loss is None:
                 raise ValueError(
-                    "fit compares targets with each output only if compile got a loss for it: pass "
+                    "fit compares targets with outputs only if compile got a loss: pass "
                     "compile(loss=...) and targets."
                 )
+            if any(part is None for part in flatten_heads(loss)):
+                raise ValueError(WITHOUT_LOSS)
             return find_likelihood(self.model, outputs, targets, self.likelihood)
         except Exception as error:  # noqa: BLE001 (it is said, and fit goes on)
             _say(f"nll and elbo are not logged: {_one_line(error)}")
