@@ -47,6 +47,7 @@ def regression(scale, exact, weight):
     return checkup(network, x, (0.1 * x + 5).astype("float32"), num_examples=FEW)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", SCALES)
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_floor_under_few_weights_is_no_false_alarm(name, exact):

@@ -25,6 +25,7 @@ def test_the_weights_of_an_epoch_add_up_to_one():
     assert sum(map(halved, range(1, BATCHES + 1))) == pytest.approx(1)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("i", [1, 2, BATCHES])
 @pytest.mark.parametrize("kind", ["variable", "number"])
 @pytest.mark.parametrize("batch_size", [None, N // BATCHES])
