@@ -10,14 +10,14 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from ..model.checks import check_keras_version
+from ..model.checks import check_keras_version, check_weights
 from ..model.keras_losses import ignores_classes
 from ..model.network_call import word_on_a_list_of_one
 from ..model.outputs import find_likelihood
 from ..model.time_distributed import steps_at_once
 from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
-from .judge.failures import cannot_run
+from .judge.failures import cannot_run, diverged
 from .judge.keras_version import check_keras_3
 from .measure.batch import Batch, Data, read_data
 from .measure.case import TrainingSetup
@@ -91,6 +91,10 @@ def checkup(
         _build(network, data.batch)
     except Exception as error:  # noqa: BLE001 (a network that fails is a finding)
         return Report([cannot_run(error, word_on_a_list_of_one(network, data.batch.inputs))])
+    try:
+        check_weights(network)
+    except ValueError as error:
+        return Report([diverged(error)], unchecked=[f"the network: {error}"])
     with untouched(network, loss):
         return _examined(
             network,

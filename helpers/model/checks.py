@@ -44,6 +44,27 @@ def _described(thing: object) -> str:
     return type(thing).__name__
 
 
+def check_weights(neural_net: tf_keras.layers.Layer) -> None:
+    """Raise if a weight is NaN or infinite, as after a training that has diverged.
+
+    Raises
+    ------
+    ValueError
+        If one is: in which layers.
+    """
+    broken = [
+        layer.name
+        for layer in neural_net._flatten_layers(recursive=True, include_self=False)
+        for variable in layer._trainable_weights + layer._non_trainable_weights
+        if variable.dtype.is_floating and not np.isfinite(variable.numpy()).all()
+    ]
+    if broken:
+        raise ValueError(
+            f"Weights of {', '.join(dict.fromkeys(broken))} are NaN or infinite: the training has "
+            "diverged. Build the network anew, and train it with a smaller learning rate."
+        )
+
+
 def check_optimizer(optimizer: object) -> None:
     """Raise unless ``optimizer`` is an optimizer of ``tf_keras``.
 

@@ -21,8 +21,21 @@ import tf_keras
 from .entry_floor import lowest_values
 from .floored_scales import LADDER, factor_above_floor
 from .layer_calls import LayerCall, layer_calls
-from .loss_entries import ACTIVITY, ADDED, REGULARISER, LossEntry, loss_entries
-from .measured_scales import MeasuredPosterior, all_posteriors, has_own_variables
+from .loss_entries import (
+    ACTIVITY,
+    ADDED,
+    FROM_SAVED_MODEL,
+    REGULARISER,
+    LossEntry,
+    is_of_saved_model,
+    loss_entries,
+)
+from .measured_scales import (
+    MeasuredPosterior,
+    all_posteriors,
+    has_own_variables,
+    posteriors_of_network,
+)
 from .reachable import reachable
 from .recorded_draws import recorded_factor
 from .small_scales import enlarged, small_scales
@@ -322,13 +335,29 @@ class _Probe:
             return EntryUnit(layer, part, "regulariser")
         if _is_activation_kl(layer):
             return EntryUnit(layer, part, "activation")
+        if is_of_saved_model(layer):
+            return EntryUnit(layer, part, "unknown", problem=FROM_SAVED_MODEL)
         if part == ACTIVITY:
             return EntryUnit(layer, part, "regulariser")
         if any(x.draws or not x.can_repeat for x in self._calls_inside(layer)):
             return EntryUnit(layer, part, "unknown", problem=_no_posterior(layer))
         if self._is_of_draws(index):
             return EntryUnit(layer, part, "unknown", problem=_of_inputs(layer))
+        if self._depends_on_inputs(index) and self._draws_codes():
+            return EntryUnit(layer, part, "unknown", problem=MAY_BE_OF_CODES)
         return EntryUnit(layer, part, "regulariser")
+
+    def _depends_on_inputs(self, index: int) -> bool:
+        """Whether an entry is another number where all examples are the first one."""
+        first = tf.nest.map_structure(lambda x: tf.repeat(x[:1], len(x), axis=0), self.inputs)
+        value = _values(self._call(seed=1, inputs=first))[index]
+        return not np.isclose(value, self.values[index], rtol=1e-5)
+
+    def _draws_codes(self) -> bool:
+        """Whether something without weights draws: a code, as in a variational autoencoder."""
+        may_draw = [layer for layer in self.layers if _may_sample(layer)]
+        calls = layer_calls(may_draw, lambda: self._call(seed=1), self.generators)
+        return any(call.draws for call in calls.values())
 
     def _calls_inside(self, layer: Any) -> list[LayerCall]:
         """Return the calls of a layer, and of the layers inside."""
@@ -549,6 +578,42 @@ def word_on_repeated(units: list[EntryUnit]) -> str:
     return ""
 
 
+def word_on_bare(network: Any, inputs: Any, units: list[EntryUnit]) -> str:
+    """Return which weights have a posterior whose KL is nowhere in ``losses``; "" if none.
+
+    Parameters
+    ----------
+    network, inputs
+        What was called: the network, and a few examples as tensors.
+    units
+        Of all entries.
+    """
+    known = {(id(p.layer), p.part) for unit in units for p in unit.posteriors}
+    for posterior in confirmed(posteriors_of_network(network, inputs), units):
+        if posterior.is_random and (id(posterior.layer), posterior.part) not in known:
+            return (
+                f"{posterior.name} ({posterior.part}) has a posterior, but adds no KL to losses, "
+                "so there is no ELBO: leave its prior and its divergence in place, or take a layer "
+                "without a posterior"
+            )
+    for layer in gaussian_processes(network):
+        if not any(unit.layer is layer for unit in units):
+            return (
+                f"{layer.name} is a variational Gaussian process, whose KL is not in losses: its "
+                "variational_loss holds it, where it is the last layer of a network under fit"
+            )
+    return ""
+
+
+def gaussian_processes(network: Any) -> list[Any]:
+    """Return the variational Gaussian processes of TFP inside of a network."""
+    return [
+        layer
+        for layer in network._flatten_layers()
+        if isinstance(layer, tfpl.VariationalGaussianProcess)
+    ]
+
+
 def closed_form(posteriors: tuple[Posterior, ...]) -> float | None:
     """Return the sum of KL(posterior ‖ prior) in nats, ``None`` where there is no formula."""
     total = 0.0
@@ -626,6 +691,13 @@ def _scalars(layer: Any, posteriors: tuple[Posterior, ...]) -> list[Any]:
     return [v for v in found if v.shape.rank == 0 and v.dtype.is_floating]
 
 
+def _may_sample(layer: Any) -> bool:
+    """Whether a layer has no variables, and runs a reader's own code or one of TensorFlow's."""
+    own = not type(layer).__module__.startswith(("tf_keras", "tensorflow_probability"))
+    is_code = isinstance(layer, tf_keras.layers.Lambda) or type(layer).__name__ == "TFOpLambda"
+    return (own or is_code) and not layer.variables
+
+
 def _is_activation_kl(layer: Any) -> bool:
     """Whether a layer of TFP's adds the KL of its outputs."""
     kinds = (tfpl.KLDivergenceRegularizer,)
@@ -680,6 +752,13 @@ def _no_posterior(layer: Any) -> str:
         "distributions of its variables), or give the scale a variable of the shape of the means, "
         "σ = softplus(rho) or exp(rho)"
     )
+
+
+MAY_BE_OF_CODES = (
+    "it depends on the inputs, beside a draw that has no weights, so it may be the KL of codes, as "
+    "in a variational autoencoder; for one use tfpl.KLDivergenceRegularizer or "
+    "tfpl.KLDivergenceAddLoss, which are known, and for a penalty activity_regularizer="
+)
 
 
 def _of_inputs(layer: Any) -> str:

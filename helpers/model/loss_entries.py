@@ -4,15 +4,23 @@ Introduced in chapters/14-life-of-losses.md, "L2 penalties in `losses`".
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
+from tf_keras.src.saving.legacy.saved_model import load as saved_model
 
 REGULARISER = "weight regulariser"
 ACTIVITY = "activity regulariser"
 ADDED = "added loss"
+
+
+FROM_SAVED_MODEL = (
+    "it was loaded from a SavedModel, which keeps variables and calls, but no posterior and no "
+    "prior: build the network from its code, and give it the weights with "
+    "network.set_weights(loaded.get_weights())"
+)
 
 
 class LossEntry(NamedTuple):
@@ -35,6 +43,11 @@ def loss_entries(neural_net: tf_keras.layers.Layer) -> list[LossEntry]:
             "this version of tf_keras collects losses in another way."
         )
     return entries
+
+
+def is_of_saved_model(layer: Any) -> bool:
+    """Whether a layer was loaded from a SavedModel without the class that it was made by."""
+    return isinstance(layer, saved_model.RevivedLayer | saved_model.RevivedNetwork)
 
 
 def check_entries(entries: list[LossEntry]) -> None:

@@ -94,8 +94,12 @@ def _patches() -> list[tuple[Any, str, Callable[[Watch, Any], Any]]]:
 
 def _family(cls: Any) -> set[Any]:
     """Return a class, its parents and all that inherit from it."""
-    below: set[Any] = {c for child in cls.__subclasses__() for c in _family(child)}
-    return {cls, *(parent for parent in cls.__mro__ if parent is not object), *below}
+    return {*(parent for parent in cls.__mro__ if parent is not object), *with_subclasses(cls)}
+
+
+def with_subclasses(cls: Any) -> set[Any]:
+    """Return a class and all that inherit from it."""
+    return {cls, *(c for child in cls.__subclasses__() for c in with_subclasses(child))}
 
 
 def _noting_calls(watch: Watch, original: Any) -> Any:

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow_probability as tfp
 
 from ..model.families import family_of, probabilities_of
+
+tfd = tfp.distributions
 
 Array = npt.NDArray[np.float64]
 
@@ -42,6 +45,11 @@ def _moment(distribution: Any, name: str) -> Array:
         "interval(level) and log_predictive_density(targets), which need none, describe the "
         "predictions."
     )
+    if _is_of_angles(distribution):
+        raise ValueError(
+            f"{title}, which the network puts out, describes angles, and TFP's {name} of it is "
+            f"that on the circle, not that of a number: {instead}"
+        )
     try:
         found = np.asarray(getattr(distribution, name)(), np.float64)
     except NotImplementedError:
@@ -55,3 +63,13 @@ def _moment(distribution: Any, name: str) -> Array:
             f"{missing.size} predictions (its tails are too heavy): {instead}"
         )
     return found
+
+
+def _is_of_angles(distribution: Any) -> bool:
+    """Whether a distribution is of von Mises, alone, in several places or in a mixture."""
+    parts = [
+        getattr(distribution, name, None)
+        for name in ("distribution", "components_distribution", "tensor_distribution")
+    ]
+    inside = [part for part in parts if isinstance(part, tfd.Distribution)]
+    return isinstance(distribution, tfd.VonMises) or any(map(_is_of_angles, inside))

@@ -14,7 +14,7 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from ..draws.replay import trace
-from ..model.checks import check_keras_version
+from ..model.checks import check_keras_version, check_weights
 from ..model.heads import head_names, in_order, like_heads
 from ..model.inputs import Examples, as_tensors
 from ..model.likelihood import (
@@ -153,6 +153,8 @@ def _compile(
     """Return (inputs, seed) ↦ predictions, for inputs like these."""
     size = blocks.head.examples.num_examples
     few = blocks.head.examples.rows(np.unique(np.linspace(0, size - 1, min(size, FEW)).astype(int)))
+    if neural_net.built:
+        check_weights(neural_net)
     outputs, kinds = call_network(neural_net, few.inputs)
     _check_outputs(outputs, few.num_examples)
     found = _likelihood(neural_net, outputs, few, likelihood)

@@ -15,11 +15,10 @@ import tensorflow_probability as tfp
 from ..model.entry_units import (
     EntryUnit,
     closed_form,
-    confirmed,
     entry_units,
+    word_on_bare,
     word_on_repeated,
 )
-from ..model.measured_scales import posteriors_of_network
 from ..model.time_distributed import steps_at_once
 
 tfd = tfp.distributions
@@ -168,10 +167,9 @@ def _problem(network: Any, inputs: Any, units: list[EntryUnit]) -> str:
             return f"the entry of losses {name} is 0 times its KL"
         if _is_hidden(unit):
             return f"the KL {name} has no closed form, and its weight is a variable"
-    known = {(id(p.layer), p.part) for unit in units for p in unit.posteriors}
-    for posterior in confirmed(posteriors_of_network(network, inputs), units):
-        if posterior.is_random and (id(posterior.layer), posterior.part) not in known:
-            return f"{posterior.name} ({posterior.part}) has a posterior, but adds no KL to losses"
+    if bare := word_on_bare(network, inputs, units):
+        return bare
+    known = any(unit.posteriors for unit in units)
     return "" if known else "no layer adds the KL of its weights to losses"
 
 

@@ -12,13 +12,15 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from ..model.entry_units import EntryUnit, entry_units
+from ..model.checks import check_weights
+from ..model.entry_units import EntryUnit, entry_units, word_on_bare
 from ..model.heads import arrange_targets
 from ..model.inputs import Examples, as_tensors
 from ..model.likelihood import AnyLikelihood, flatten_heads
 from ..model.lost_masks import check_padding, lost_masks
 from ..model.network_call import call_network
 from ..model.outputs import find_likelihood
+from ..model.untouched import untouched
 from .loss_terms import LossTerms, loss_terms
 
 FEW = (7, 5, 11, 13)  # rows on which a network is tried; a prime is no other axis' length by chance
@@ -121,9 +123,12 @@ def understand_network(
     """
     if few.targets is None:
         raise ValueError("There are no targets: pass targets, or a dataset of (inputs, targets).")
+    if neural_net.built:
+        check_weights(neural_net)
     several, few = few, few.rows(slice(0, _few_rows(few)))
     outputs, types = call_network(neural_net, few.inputs)
     if not neural_net.losses:
+        _check_training_alone(neural_net, as_tensors(few.inputs, types))
         raise ValueError(
             "The network has no entry in losses, so this would be maximum likelihood, not an ELBO. "
             "Use TFP's layers with their prior and divergence left in place."
@@ -136,8 +141,24 @@ def understand_network(
     ]
     _check_support(logs, flatten_heads(outputs))
     _check_padding(neural_net, several, types, found)
-    units = entry_units(neural_net, as_tensors(few.inputs, types))
+    inputs = as_tensors(few.inputs, types)
+    units = entry_units(neural_net, inputs)
+    if bare := word_on_bare(neural_net, inputs, units):
+        raise ValueError(f"{bare}.")
     return Understood(found, units, types, outputs, [tuple(log.shape)[1:] for log in logs])
+
+
+def _check_training_alone(neural_net: tf_keras.Model, inputs: Any) -> None:
+    """Raise if layers add to losses when they train, and at no other call."""
+    with untouched(neural_net):
+        neural_net(inputs, training=True)
+        number = len(neural_net.losses)
+    if number:
+        raise ValueError(
+            f"The network adds {number} entries to losses when it is called with training=True, "
+            "and none else, so nothing can be measured on them: let the layers add their KL at "
+            "every call. fit and evaluate are the only ones to read it."
+        )
 
 
 def _check_padding(

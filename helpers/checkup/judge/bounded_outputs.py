@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..measure.case import Case
+from ..measure.other_entries import layers_with_unknown_entries
 from ..measure.reach import Reach, reaches
 from ..measure.seen_outputs import seen_outputs
 from ..measure.still_outputs import still_columns
@@ -30,6 +31,8 @@ def check_still(case: Case) -> list[Finding]:
     columns = still_columns(case)
     if not columns or (any(out.is_drawn for out in seen) and not case.data.is_identified):
         return []
+    if columns == [-1] and layers_with_unknown_entries(case):
+        return []  # the data term may stand among them, by add_loss
     if any(head.role == "misread" for head in case.data.heads):
         return []  # logits below 0 stand still because they are cut off as probabilities
     text = (

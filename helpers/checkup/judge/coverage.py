@@ -5,10 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...model.entry_units import MAY_BE_OF_CODES, entry_units, gaussian_processes
+from ...model.loss_entries import FROM_SAVED_MODEL, is_of_saved_model
 from ..measure.case import Case
 from ..measure.encoder_kl import encoder_kls
 from ..measure.held_codes import Held, latent_codes
+from ..measure.other_entries import layers_with_unknown_entries
 from ..measure.random_layers import unknown_random_layers
+from ..measure.seen_outputs import seen_outputs
 
 
 class Matter(NamedTuple):
@@ -45,13 +49,38 @@ def weights_of_kls(case: Case) -> list[Matter]:
     if unmeasured:
         reason = "something holds them, but no layer of TFP adds it and it is no closed form"
         matters.append(Matter(f"the KL of the codes ({_joined(unmeasured)})", reason))
+    if hidden := _processes_inside(case):
+        reason = "a variational Gaussian process inside of a network adds it to no loss"
+        matters.append(Matter(f"the weight of the KL ({_joined(hidden)})", reason))
+    if hand_written := _hand_written(case):
+        reason = "what is added to losses depends on the inputs, and is no closed form of TFP's"
+        matters.append(Matter(f"the KL of the codes ({_joined(hand_written)})", reason))
     if hidden := unknown_random_layers(case):
         reason = "they draw random numbers, but no posterior was found in them"
         matters.append(Matter(f"the weight of the KL ({_joined(hidden)})", reason))
     if not matters:
         reason = "no weights and no codes with a posterior were found in this network"
+        if any(map(is_of_saved_model, case.network._flatten_layers())):
+            reason = FROM_SAVED_MODEL
         matters.append(Matter("the weight of the KL", reason))
     return matters
+
+
+def _processes_inside(case: Case) -> list[str]:
+    """Return the names of the Gaussian processes that are not what the network puts out."""
+    at_the_end = any(hasattr(out.outputs, "variational_loss") for out in seen_outputs(case))
+    return [] if at_the_end else [layer.name for layer in gaussian_processes(case.network)]
+
+
+def _hand_written(case: Case) -> list[str]:
+    """Return the names of what adds entries that may be KLs of codes, written by hand."""
+    if not layers_with_unknown_entries(case):
+        return []
+    try:
+        units = entry_units(case.network, case.batch.inputs)
+    except RuntimeError:  # it adds another number of losses at each call
+        return []
+    return [unit.layer.name for unit in units if unit.problem == MAY_BE_OF_CODES]
 
 
 def likelihood(case: Case) -> list[Matter]:

@@ -36,6 +36,14 @@ def cannot_run(error: Exception, instead: str = "") -> Finding:
     )
 
 
+def diverged(error: ValueError) -> Finding:
+    """Return the alarm for a network whose weights are no numbers any more."""
+    text, _, cure = str(error).partition(". ")
+    return Finding(
+        kind="not-finite", verdict="wrong", message=f"{text}.", sure="measured", cure=cure
+    )
+
+
 def not_checked(what: str, error: Exception) -> Finding:
     """Return the finding that a check could not cope with this network."""
     text = f"This could not be checked: {what} ({type(error).__name__}: {str(error)[:200]})."

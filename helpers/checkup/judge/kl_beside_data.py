@@ -25,7 +25,10 @@ def _beside_unknown(factor: KLFactor, case: Case, reason: str) -> Finding:
     """Judge λ beside a data term of which no plain likelihood is known."""
     if factor.value < 0:
         return judge_ratio(factor.value * case.setup.num_examples, factor, case)
-    if (twice := counted_often(max(sum(factor.shares), 1.0), factor, case)) is not None:
+    # The entries of a layer are of all its posteriors, of the kernel and of the bias.
+    sharing = sum(f.posterior.layer is factor.posterior.layer for f in case.factors)
+    times = max(sum(factor.shares) / max(sharing, 1), 1.0)
+    if (twice := counted_often(times, factor, case)) is not None:
         return twice
     share = f"1/{1 / factor.value:,.5g}" if factor.value < 1 else f"{factor.value:,.5g}"
     text = (

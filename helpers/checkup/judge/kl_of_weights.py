@@ -1,6 +1,7 @@
 """What is to be said of the KL of each layer's weights: its shape first, then its factor."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -71,10 +72,14 @@ def _judge(factor: KLFactor, case: Case) -> Finding:
     found = _of_part(_of_factor(factor, case), factor)
     weight = case.variables_of_weight.get(id(factor.posterior))
     if weight is not None:
-        found = beside_variable(found, weight)
+        found = beside_variable(found, weight, is_trained=_is_trained(weight.variable, case))
     if found.verdict == "wrong" and factor.entries and differing_shapes(factor.posterior):
         return _of_shape(found)
     return found
+
+
+def _is_trained(variable: Any, case: Case) -> bool:
+    return any(one is variable for one in case.network.trainable_variables)
 
 
 def _blurred(factor: KLFactor, case: Case) -> Finding:

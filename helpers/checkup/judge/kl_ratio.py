@@ -95,7 +95,7 @@ def _negative(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
     )
 
 
-def _not_scaled(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
+def _not_scaled(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
     n = divisor(case)
     times = ratio / n
     if n < 4 or abs(times - round(times)) > 0.01 or not 1 <= round(times) <= 8:
@@ -107,11 +107,13 @@ def _not_scaled(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
     )
     if round(times) > 1:
         text += f" And it is counted {round(times)} times."
-    cure = (
+    where = (
         f"kernel_divergence_fn=lambda q, p, _: tfd.kl_divergence(q, p) / {n:.6g} "
-        f"(DenseVariational: kl_weight=1/{n:.6g}) with fit, or "
-        f"sum(network.losses) / {n:.6g} in your own loop."
+        f"(DenseVariational: kl_weight=1/{n:.6g})"
+        if type(factor.posterior.layer).__module__.startswith("tensorflow_probability")
+        else f"self.add_loss(kl / {n:.6g}) in the layer"
     )
+    cure = f"{where} with fit, or sum(network.losses) / {n:.6g} in your own loop."
     return Finding(
         kind="kl-not-scaled",
         verdict="wrong" if case.objective.sure_of_sum else "look",

@@ -17,7 +17,7 @@ FIXED = {"layer-lost", "kl-counted-twice", "kl-wrong-sign", "wrong-shape", "not-
 HALVING = "2^(M-i) / (2^M - 1) for batch i of M"
 
 
-def beside_variable(finding: Finding, weight: WeightVariable) -> Finding:
+def beside_variable(finding: Finding, weight: WeightVariable, *, is_trained: bool) -> Finding:
     """Turn an alarm on the factor into a note: it is a variable, so it will change.
 
     Parameters
@@ -26,8 +26,14 @@ def beside_variable(finding: Finding, weight: WeightVariable) -> Finding:
         What is to be said of the factor as it is now.
     weight
         The variable that this KL is multiplied by.
+    is_trained
+        Whether the optimizer moves it: then no value is right, since it will not stay.
     """
-    if finding.kind in FIXED or finding.verdict == "right":
+    if finding.kind in FIXED:
+        return finding
+    if is_trained:
+        return _trained(finding, weight)
+    if finding.verdict == "right":
         return finding
     now = "the KL has no weight." if finding.kind == "kl-missing" else finding.message
     text = (
@@ -46,6 +52,24 @@ def beside_variable(finding: Finding, weight: WeightVariable) -> Finding:
         message=text,
         sure="measured",
         cure=cure,
+    )
+
+
+def _trained(finding: Finding, weight: WeightVariable) -> Finding:
+    """Return the alarm for a weight that makes the loss smaller by becoming smaller itself."""
+    text = (
+        f"The KL is multiplied by a variable that is trained, {weight.variable.name}, now "
+        f"{weight.value:.4g}: the loss falls as it falls, so the optimizer moves it below 0, where "
+        "the KL is rewarded."
+    )
+    return Finding(
+        kind="kl-weight-variable",
+        verdict="wrong",
+        message=text,
+        value=finding.value,
+        expected=finding.expected,
+        sure="measured",
+        cure="Keep it out of the training: tf.Variable(1 / N, trainable=False).",
     )
 
 

@@ -15,7 +15,6 @@ from ...model.inputs import (
     is_stream,
     read_arrays,
     read_element,
-    spread_rows,
 )
 
 MOST_ROWS = 64
@@ -98,7 +97,7 @@ def read_data(inputs: Any, targets: Any, num_examples: int | None, batch_size: i
     else:
         every, rows = read_arrays(inputs, targets, finite=False), None
         finite = _finite_rows(every)
-        examples = spread_rows(every.rows(finite) if len(finite) > 0 else every, most)
+        examples = _looked_at(every.rows(finite) if len(finite) > 0 else every, most)
         num_rows = every.num_examples
     tensors = [None if part is None else as_tensors(part) for part in examples]
     return Data(Batch(*tensors), num_rows, rows, _word_on(every), every.targets)
@@ -121,6 +120,30 @@ def _count(stream: Any, rows: int, num_examples: int | None) -> int:
             "training examples."
         )
     return num_examples
+
+
+def _looked_at(examples: Examples, most: int) -> Examples:
+    """Return at most so many examples: evenly spaced, and those with the most extreme targets.
+
+    What a likelihood cannot give, a 0 under a LogNormal or a class too many, is among the latter.
+    """
+    size = examples.num_examples
+    if size <= most:
+        return examples
+    extreme = [
+        place
+        for leaf in tf.nest.flatten(examples.targets)
+        if leaf is not None and np.asarray(leaf).dtype.kind in "iuf"
+        for place in _extremes(np.asarray(leaf))
+    ][: most // 4]
+    spread = np.linspace(0, size - 1, most - len(extreme)).astype(int)
+    return examples.rows(np.unique([*spread, *extreme]))
+
+
+def _extremes(array: np.ndarray[Any, Any]) -> list[int]:
+    """Return the places of the rows that hold the smallest and the largest number."""
+    rows = array.reshape(len(array), -1)
+    return [int(rows.min(axis=1).argmin()), int(rows.max(axis=1).argmax())]
 
 
 def _finite_rows(examples: Examples) -> Any:

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tf_keras.src.engine import base_layer
 
-from ...model.watch import Watch
+from ...model.watch import Watch, with_subclasses
 from ...model.weight_posteriors import unwrap
 from .case import Case
 from .objective import evaluate
@@ -208,7 +208,7 @@ def _noting_draws(drawn: list[_Drawn], *, constant: bool) -> Iterator[None]:
         return __call__
 
     with contextlib.ExitStack() as stack:
-        for owner in _family(tfd.Distribution):
+        for owner in with_subclasses(tfd.Distribution):
             if "_call_sample_n" in owner.__dict__:
                 replacement = noting(owner.__dict__["_call_sample_n"])
                 stack.enter_context(mock.patch.object(owner, "_call_sample_n", replacement))
@@ -224,10 +224,6 @@ def _owner(calling: list[Any]) -> Any:
     """
     mixing = [layer for layer in calling if isinstance(layer, tfp.layers.DistributionLambda)]
     return next(iter([*mixing, *calling[-1:]]), None)
-
-
-def _family(cls: Any) -> set[Any]:
-    return {cls, *(c for child in cls.__subclasses__() for c in _family(child))}
 
 
 def _tensors(item: Any) -> list[Any]:

@@ -173,7 +173,7 @@ def _compare(
     elsewhere: Sequence[Place],
 ) -> dict[str, Any] | None:
     """Return the numbers of a KLEntry, None where a KL is unknown."""
-    places = [here, *elsewhere]
+    places = [here, *(at for at in elsewhere if _has_numbers(at, index, owners))]
     known = [known_nats(at, owners) for at in places]
     alike = all(at.values.shape[1:] == here.values.shape[1:] for at in places)
     if not alike or any(len(nats) < len(owners) for nats in known):
@@ -203,6 +203,13 @@ def _compare(
         "is_constant": constant,
         "where": places[worst].name,
     }
+
+
+def _has_numbers(at: Place, index: int, owners: list[int]) -> bool:
+    """Whether entry and KLs are finite at a place; those of a Cauchy prior on itself are not."""
+    values = at.values[:, index] if at.values.shape[1:] > (index,) else np.zeros(0)
+    nats = [n.value for n in known_nats(at, owners)]
+    return bool(np.all(np.isfinite(values)) and np.all(np.isfinite(nats)))
 
 
 def known_nats(at: Place, owners: list[int]) -> list[Nats]:

@@ -4,17 +4,20 @@ Weights are moved far at random, in pairs of opposite signs, so that an output w
 far in both directions. An activation that cuts off shows as a bound that no weights pass.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ...model.likelihood import flatten_heads, is_joint, squeezed
+from ...model.likelihood import flatten_heads, is_joint, plain_distribution, squeezed
 from ...model.small_scales import SmallScale, small_scales
+from ...model.watch import with_subclasses
 from .case import Case
 from .head_losses import asked_distribution, losses_of_heads
 from .moved_weights import moved_weights
@@ -23,6 +26,7 @@ from .seen_outputs import SeenOutput, is_continuous, seen_outputs
 tfd = tfp.distributions
 Array = npt.NDArray[np.float64]
 SEEDS, SIZES = 2, (30.0, 300.0)
+LARGE = 100.0
 SMALLER = (1.0, 5.0)  # tried where there seems to be a bound: some outputs fall off far away
 
 
@@ -135,8 +139,41 @@ def _tried(
 
 def _called(case: Case, described: list[_Described]) -> list[Any]:
     """Return mean and standard deviation of every output in one call of the network."""
-    leaves = flatten_heads(case.network(case.batch.inputs, training=False))
+    with _means_for_draws_of_counts():
+        leaves = flatten_heads(case.network(case.batch.inputs, training=False))
     return [one.moments(leaves) for one in described]
+
+
+@contextlib.contextmanager
+def _means_for_draws_of_counts() -> Iterator[None]:
+    """Let counts be their means where a layer draws some.
+
+    TensorFlow's samplers of counts do not come back from the rates that huge weights make.
+    """
+
+    def instead_of(sample: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a method that gives the mean as often as ``sample`` would draw."""
+
+        def _call_sample_n(self: Any, sample_shape: Any, *rest: Any, **options: Any) -> Any:
+            if isinstance(self, tfd.Categorical | tfd.OneHotCategorical | tfd.Bernoulli):
+                return sample(self, sample_shape, *rest, **options)
+            if is_continuous(self):
+                return sample(self, sample_shape, *rest, **options)
+            try:
+                mean = self.mean()
+            except NotImplementedError:
+                return sample(self, sample_shape, *rest, **options)
+            shape = tf.concat([tf.reshape(sample_shape, [-1]), tf.shape(mean)], axis=0)
+            return tf.cast(tf.broadcast_to(mean, shape), self.dtype)
+
+        return _call_sample_n
+
+    with contextlib.ExitStack() as stack:
+        for owner in with_subclasses(tfd.Distribution):
+            if "_call_sample_n" in owner.__dict__:
+                made = instead_of(owner.__dict__["_call_sample_n"])
+                stack.enter_context(mock.patch.object(owner, "_call_sample_n", made))
+        yield
 
 
 def _moments(out: Any, name: str) -> tuple[Array, Array | None] | None:
@@ -148,8 +185,8 @@ def _moments(out: Any, name: str) -> tuple[Array, Array | None] | None:
             mean = np.asarray(out.mean(), float)
         except (NotImplementedError, TypeError, ValueError):
             return None
-        if not is_continuous(out):
-            return mean, None
+        if not is_continuous(out) or not _is_on_the_line(out):
+            return mean, None  # the spread on a bounded support has a bound of its own
         try:
             noise = np.asarray(out.stddev(), float)
         except (NotImplementedError, TypeError, ValueError):
@@ -162,6 +199,16 @@ def _moments(out: Any, name: str) -> tuple[Array, Array | None] | None:
         return np.asarray(tf.sigmoid(array), float), None
     values = "error" in name or "Gaussian" in name
     return (array, None) if values or "probabilities" in name else None
+
+
+def _is_on_the_line(distribution: Any) -> bool:
+    """Whether the support has no upper bound: that of a Beta or of an angle has one."""
+    try:
+        bijector = plain_distribution(distribution).experimental_default_event_space_bijector()
+        far = bijector.forward(tf.fill(distribution.event_shape, tf.cast(1e3, distribution.dtype)))
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        return True  # none is known, as of a mixture
+    return bool(np.all(np.asarray(far, float) > LARGE))
 
 
 def _reach(output: SeenOutput, targets: Any, tried: list[Any]) -> Reach | None:

@@ -40,11 +40,12 @@ def factor_of_logits(mean_at: Callable[[float], Array], values: Array, slope: fl
         """Return what is left at each state; the cross-entropy over t falls with t."""
         return np.asarray(values - slope * mean_at(float(np.exp(log_t))) / np.exp(log_t))
 
-    if not slope > 0 or not np.all(np.isfinite(values)):
-        return float("nan")
+    most = FIT * np.max(np.abs(values))
+    if not slope > 0 or not np.all(np.isfinite(values)) or np.max(np.abs(misfit(0.0))) <= most:
+        return float("nan")  # of logits that are large at every state any t fits, 1 among them
     ends = [float(misfit(end)[0]) for end in (-LOG_RANGE, LOG_RANGE)]
     if not ends[0] < 0 < ends[1]:
         return float("nan")
     log_t = scipy.optimize.brentq(lambda x: float(misfit(x)[0]), -LOG_RANGE, LOG_RANGE, xtol=1e-6)
-    fits = np.max(np.abs(misfit(log_t))) <= FIT * np.max(np.abs(values))
+    fits = np.max(np.abs(misfit(log_t))) <= most
     return float(np.exp(log_t)) if fits and abs(log_t) > LEAST else float("nan")
