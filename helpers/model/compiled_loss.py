@@ -189,8 +189,10 @@ def of_compiled_loss(outputs: Any, targets: Any, loss: Any, activation: str) -> 
 def _named(
     distribution: Callable[[Any], Any], function: Callable[..., Any]
 ) -> Callable[[Any], Any]:
-    distribution.__name__ = getattr(function, "__name__", "your loss")
-    return distribution
+    # AutoGraph looks a function's text up by its name, and warns if that is another one.
+    kept: Callable[[Any], Any] = tf.autograph.experimental.do_not_convert(distribution)
+    kept.__name__ = getattr(function, "__name__", "your loss")
+    return kept
 
 
 def _recognised(function: Callable[..., Any], targets: Any, outputs: Any) -> Likelihood | None:
