@@ -163,7 +163,8 @@ def _means_for_draws_of_counts() -> Iterator[None]:
                 mean = self.mean()
             except NotImplementedError:
                 return sample(self, sample_shape, *rest, **options)
-            shape = tf.concat([tf.reshape(sample_shape, [-1]), tf.shape(mean)], axis=0)
+            draws = tf.reshape(tf.cast(sample_shape, tf.int32), [-1])
+            shape = tf.concat([draws, tf.shape(mean)], axis=0)
             return tf.cast(tf.broadcast_to(mean, shape), self.dtype)
 
         return _call_sample_n

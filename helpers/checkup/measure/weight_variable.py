@@ -50,7 +50,7 @@ def weight_variables(
     Every candidate is given a larger value and one near 0: no function of it that changes
     at all stays the same at both, be it 0.5·x + 0.25 at 0.5 or min(1, x) above 1.
     """
-    candidates = _scalars(roots)
+    candidates = _scalars(roots, _own_variables(small))
     if not small or not candidates or any(factor.changes for factor in factors):
         return {}
     before = [read(variable) for variable in candidates]
@@ -124,14 +124,23 @@ def _probes(value: Any) -> tuple[Any, Any]:
     return value + value.dtype.type(0.25) + abs(value), smaller
 
 
-def _scalars(roots: tuple[Any, ...]) -> list[Any]:
+def _own_variables(small: list[SmallScale]) -> set[int]:
+    """Return the ``id`` of the variables of posteriors and priors."""
+    return {id(variable) for one in small for variable in one.posterior.variables}
+
+
+def _scalars(roots: tuple[Any, ...], of_distributions: set[int]) -> list[Any]:
     """Return the variables of one number that may be a weight or a counter of steps.
 
-    They are not trained, no metric's and no counter of Keras' own; of an optimizer only its count
-    of steps.
+    They are no metric's and no counter of Keras' own; of an optimizer only its count of steps. A
+    trained one has no axes, and belongs to no posterior and no prior.
     """
     found = list(reachable(*roots))
-    trained = {id(v) for v in getattr(roots[0], "trainable_variables", ())}
+    trained = {
+        id(v)
+        for v in getattr(roots[0], "trainable_variables", ())
+        if v.shape.rank != 0 or id(v) in of_distributions
+    }
     owners = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
     optimizers = [x for x in found if isinstance(x, owners)]
     metrics = [x for x in found if isinstance(x, tf_keras.metrics.Metric)]
