@@ -1,6 +1,7 @@
 """What strangers' models showed: each tool is right about it, or refuses it with a sentence."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.special
 import scipy.stats
@@ -364,3 +365,64 @@ def test_the_densities_of_an_angle_are_those_of_scipy():
     located = np.asarray(network.layers[0](INPUTS), float)
     expected = scipy.stats.vonmises.logpdf(NUMBERS, 2.0, loc=located)[:, 0]
     np.testing.assert_allclose(density, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [1.0, 7.0])
+def test_the_monitor_does_not_take_the_first_batch_for_the_data(factor, capsys):
+    """With a class number that is ignored, batches hold more or fewer known places."""
+    steps = 6
+    inputs = RNG.normal(size=(N, steps, FEATURES)).astype("float32")
+    labels = RNG.integers(0, CLASSES, (N, steps))
+    labels[RNG.uniform(size=labels.shape) < 0.3] = -1
+    known = int((labels >= 0).sum())
+
+    def divergence(q, p, _):
+        return factor * tfd.kl_divergence(q, p) / known
+
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+    network = compiled([tfpl.DenseFlipout(CLASSES, kernel_divergence_fn=divergence)], loss)
+    assert checkup(network, inputs, labels, num_examples=N).ok == (factor == 1)
+    network.fit(inputs, labels, batch_size=8, verbose=0, callbacks=[ElboMonitor(N)])
+    assert ("kl-wrong-count" in capsys.readouterr().out) == (factor != 1)
+
+
+def test_a_clipped_kl_that_is_added_in_training_alone_is_not_called_missing():
+    """A variational dropout: log α is clipped, so the entry stands still where σ is tiny."""
+
+    class VariationalDropout(tf_keras.layers.Layer):
+        def build(self, shape):
+            self.theta = self.add_weight(name="theta", shape=(shape[-1], CLASSES))
+            start = tf_keras.initializers.Constant(-4.0)
+            self.log_variance = self.add_weight(
+                name="log_variance", shape=(shape[-1], CLASSES), initializer=start
+            )
+
+        def call(self, inputs, training=None):
+            mean = inputs @ self.theta
+            if not training:
+                self.add_loss(0.0)
+                return mean
+            log_alpha = self.log_variance - tf.math.log(self.theta**2 + 1e-8)
+            log_alpha = tf.clip_by_value(log_alpha, -6.0, 6.0)
+            self.add_loss(0.5 * tf.reduce_sum(tf.math.log1p(tf.exp(-log_alpha))) / N)
+            spread = tf.sqrt(inputs**2 @ tf.exp(self.log_variance) + 1e-8)
+            return mean + spread * tf.random.normal(tf.shape(mean))
+
+    report = checkup(compiled([VariationalDropout()]), INPUTS, LABELS, num_examples=N)
+    assert "kl-missing" not in kinds(report), str(report)
+    assert not report.ok
+
+
+def test_a_frame_of_yes_and_numbers_is_one_of_numbers():
+    frame = pd.DataFrame({"a": INPUTS[:, 0], "b": INPUTS[:, 1] > 0})
+    network = compiled([layer_of(CLASSES)])
+    network(frame.to_numpy("float32"))
+    table = losses_by_layer(network, frame)
+    assert table["nats"][0] == pytest.approx(N * float(network.losses[0]), rel=1e-5)
+    assert checkup(network, frame, LABELS, num_examples=N).ok
+
+
+@pytest.mark.parametrize("num_draws", [2.5, "3", None])
+def test_a_number_of_draws_that_is_none_is_refused(num_draws):
+    with pytest.raises(ValueError, match="give a whole number"):
+        predict_by_draws(compiled([layer_of(CLASSES)]), INPUTS, num_draws)

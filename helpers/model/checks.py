@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 import tf_keras
 
 from .which_keras import (
@@ -56,7 +57,8 @@ def check_weights(neural_net: tf_keras.layers.Layer) -> None:
         layer.name
         for layer in neural_net._flatten_layers(recursive=True, include_self=False)
         for variable in layer._trainable_weights + layer._non_trainable_weights
-        if variable.dtype.is_floating and not np.isfinite(variable.numpy()).all()
+        if isinstance(variable, tf.Variable) and variable.dtype.is_floating
+        if not np.isfinite(variable.numpy()).all()
     ]
     if broken:
         raise ValueError(

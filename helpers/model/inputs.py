@@ -355,7 +355,8 @@ def _of_frame(frame: pd.DataFrame, name: str) -> Array:
     numbers = all(pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes)
     if numbers:
         plain = [kind for kind in frame.dtypes if isinstance(kind, np.dtype)]
-        return frame.to_numpy(None if len(plain) == len(frame.dtypes) else np.float64)
+        array = frame.to_numpy(None if len(plain) == len(frame.dtypes) else np.float64)
+        return frame.to_numpy(np.float64) if array.dtype == object else array  # of yes and numbers
     if all(isinstance(x, str) for x in frame.to_numpy().ravel()):
         return frame.to_numpy().astype(str)
     raise TypeError(

@@ -5,6 +5,7 @@ Introduced in chapters/04-elbo.md, "Five weights side by side".
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -134,8 +135,10 @@ def compile_prediction(
     return lambda others, seed: predict(InputBlocks(others), seed)
 
 
-def _check_options(neural_net: Any, num_draws: int, max_memory: float) -> None:
+def _check_options(neural_net: Any, num_draws: Any, max_memory: float) -> None:
     check_keras_version(neural_net)
+    if not isinstance(num_draws, numbers.Real) or num_draws % 1:
+        raise ValueError(f"num_draws is {num_draws!r}: give a whole number of at least 1.")
     if num_draws < 1:
         raise ValueError(f"num_draws is {num_draws}: draw the weights at least once.")
     if not max_memory > 0:

@@ -128,22 +128,22 @@ def _looked_at(examples: Examples, most: int) -> Examples:
     What a likelihood cannot give, a 0 under a LogNormal or a class too many, is among the latter.
     """
     size = examples.num_examples
-    if size <= most:
-        return examples
-    extreme = [
+    places = np.linspace(0, size - 1, min(size, most)).astype(int)
+    beyond = [
         place
         for leaf in tf.nest.flatten(examples.targets)
         if leaf is not None and np.asarray(leaf).dtype.kind in "iuf"
-        for place in _extremes(np.asarray(leaf))
+        for place in _beyond(np.asarray(leaf), places)
     ][: most // 4]
-    spread = np.linspace(0, size - 1, most - len(extreme)).astype(int)
-    return examples.rows(np.unique([*spread, *extreme]))
+    return examples.rows(np.unique([*places[: len(places) - len(beyond)], *beyond]))
 
 
-def _extremes(array: np.ndarray[Any, Any]) -> list[int]:
-    """Return the places of the rows that hold the smallest and the largest number."""
+def _beyond(array: np.ndarray[Any, Any], places: np.ndarray[Any, Any]) -> list[int]:
+    """Return the rows of the smallest and the largest number, if those at ``places`` have none."""
     rows = array.reshape(len(array), -1)
-    return [int(rows.min(axis=1).argmin()), int(rows.max(axis=1).argmax())]
+    low, high = rows.min(axis=1), rows.max(axis=1)
+    found = [int(low.argmin())] if low.min() < low[places].min() else []
+    return found + ([int(high.argmax())] if high.max() > high[places].max() else [])
 
 
 def _finite_rows(examples: Examples) -> Any:

@@ -76,19 +76,24 @@ def by_entries(
 
 def _by_entries(factor: KLFactor, units: list[EntryUnit], added: list[Added]) -> KLFactor:
     of_layer = [unit for unit in units if unit.layer is factor.posterior.layer]
-    if factor.by_call or factor.elsewhere or len(of_layer) != len(factor.shares):
+    own = [item.value for item in added if item.layer is factor.posterior.layer]
+    is_zero = not any(float(tf.reduce_sum(value)) for value in own)  # a weight of 0 is known
+    unknown = replace(factor, value=float("nan"), higher=float("nan"))
+    if factor.by_call or factor.elsewhere:
         return factor
+    if len(of_layer) != len(factor.shares):  # it adds something else when it trains
+        is_felt = any(factor.shares) and not is_zero
+        return unknown if is_felt and not factor.in_entries else factor
     about = [
         (share, unit)
         for share, unit in zip(factor.shares, of_layer, strict=True)
         if any(p.variables[0] is factor.posterior.variables[0] for p in unit.posteriors)
     ]
     if not about:
-        return factor
+        is_clear = is_zero or bool(factor.in_entries) or not any(factor.shares)
+        return factor if is_clear or _are_penalties(of_layer) else unknown
     if any(unit.kind != "kl" for _, unit in about):
-        own = [item.value for item in added if item.layer is factor.posterior.layer]
-        is_zero = not any(float(tf.reduce_sum(value)) for value in own)  # a weight of 0 is known
-        return factor if is_zero else replace(factor, value=float("nan"), higher=float("nan"))
+        return factor if is_zero else unknown
     in_entries = float(sum(share * unit.factor for share, unit in about))
     # What comes by other ways is felt through the same scales, so that it is the same multiple.
     value = in_entries * (factor.value / factor.in_entries if factor.in_entries else 1.0)
@@ -102,6 +107,10 @@ def _by_entries(factor: KLFactor, units: list[EntryUnit], added: list[Added]) ->
         error_higher=0.0,
         in_entries=in_entries,
     )
+
+
+def _are_penalties(units: list[EntryUnit]) -> bool:
+    return all(unit.kind == "regulariser" for unit in units)
 
 
 def rescaled(
