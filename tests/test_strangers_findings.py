@@ -426,3 +426,19 @@ def test_a_frame_of_yes_and_numbers_is_one_of_numbers():
 def test_a_number_of_draws_that_is_none_is_refused(num_draws):
     with pytest.raises(ValueError, match="give a whole number"):
         predict_by_draws(compiled([layer_of(CLASSES)]), INPUTS, num_draws)
+
+
+@pytest.mark.parametrize("rows", [N, 40 * N])
+def test_a_loss_that_adds_losses_beside_fit_is_told_to_leave_them_out(rows):
+    inputs, labels = np.resize(INPUTS, (rows, FEATURES)), np.resize(LABELS, rows)
+    network = tf_keras.Sequential([tfpl.DenseFlipout(CLASSES)])
+
+    def loss(targets, logits):
+        targets = tf.cast(tf.reshape(targets, [-1]), tf.int32)
+        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+        return tf.reduce_mean(nats) + sum(network.losses) / rows
+
+    network.compile("adam", loss)
+    (alarm,) = checkup(network, inputs, labels, num_examples=rows).alarms
+    assert "fit adds them once more by itself" in alarm.message
+    assert alarm.cure.startswith("Leave sum(network.losses) out of your loss")

@@ -114,6 +114,9 @@ def _not_scaled(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
         else f"self.add_loss(kl / {n:.6g}) in the layer"
     )
     cure = f"{where} with fit, or sum(network.losses) / {n:.6g} in your own loop."
+    if _adds_losses_too(factor, case):
+        text += TOO
+        cure = f"Leave sum(network.losses) out of your loss, and with fit write {where}."
     return Finding(
         kind="kl-not-scaled",
         verdict="wrong" if case.objective.sure_of_sum else "look",
@@ -168,6 +171,9 @@ def _wrong_count(ratio: float, factor: KLFactor, case: Case) -> Finding:
             "The data term is a sum over the batch: multiply the sum of the KLs by B/N, or take "
             "the mean of the data term and divide the sum of the KLs by N."
         )
+    elif _adds_losses_too(factor, case):
+        text += TOO
+        cure = f"Leave sum(network.losses) out of your loss. {cure}"
     elif _may_sum_draws(ratio, factor, case):
         text += (
             f" A divergence that sums over {round(ratio)} draws of the weights, in place of their "
@@ -183,6 +189,14 @@ def _wrong_count(ratio: float, factor: KLFactor, case: Case) -> Finding:
         sure=sure,
         cure=cure,
     )
+
+
+TOO = " Your loss adds losses, and fit adds them once more by itself."
+
+
+def _adds_losses_too(factor: KLFactor, case: Case) -> bool:
+    """Whether entries that ``fit`` adds count some more, since the compiled loss adds them too."""
+    return case.objective.kind == "fit" and any(share > 1 + 1e-4 for share in factor.shares)
 
 
 def _may_sum_draws(ratio: float, factor: KLFactor, case: Case) -> bool:
