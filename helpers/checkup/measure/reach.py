@@ -70,10 +70,13 @@ class Reach:
     targets: Array
 
     @property
-    def has_bound(self) -> bool:
-        """Whether larger weights lead no further, on one side at least."""
-        known = [one for one in (self.mean, self.noise) if one is not None]
-        return any(one.ends_low or one.ends_high for one in known)
+    def falls_short(self) -> bool:
+        """Whether some targets lie beyond a bound of the mean, or the noise has a bound."""
+        low, high = float(self.targets.min()), float(self.targets.max())
+        below = self.mean.ends_low and self.mean.low > low
+        above = self.mean.ends_high and self.mean.high < high
+        noise = self.noise is not None and (self.noise.ends_low or self.noise.ends_high)
+        return bool(below or above or noise)
 
 
 @dataclass(frozen=True)
@@ -113,16 +116,25 @@ def reaches(case: Case) -> list[Reach]:
             outputs, heads, losses_of_heads(case, heads), targets, strict=True
         )
     ]
-    if all(found is None for found in _called(case, described)):
+    pairs = zip(outputs, described, strict=True)
+    if all(_is_unbounded(out, one) for out, one in pairs) or all(
+        found is None for found in _called(case, described)
+    ):
         return []
     with small_scales(case.posteriors) as small:
         tried = [list(zip(*_tried(case, described, s, small), strict=True)) for s in SIZES]
         made = [_reach(out, targets[i], [t[i] for t in tried]) for i, out in enumerate(outputs)]
-        if any(reach is not None and reach.has_bound for reach in made):
+        if any(reach is not None and reach.falls_short for reach in made):
             nearer = [list(zip(*_tried(case, described, s, small), strict=True)) for s in SMALLER]
             tried = [*nearer, *tried]
             made = [_reach(out, targets[i], [t[i] for t in tried]) for i, out in enumerate(outputs)]
     return [reach for reach in made if reach is not None]
+
+
+def _is_unbounded(output: SeenOutput, described: _Described) -> bool:
+    """Whether an output is a sum of weighted numbers as it is: then no activation cuts it off."""
+    is_sum = output.activation == "linear" and not output.is_distribution
+    return is_sum and described.distribution is None
 
 
 def _tried(
