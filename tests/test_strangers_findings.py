@@ -247,24 +247,58 @@ def test_a_saved_model_has_lost_its_posteriors_and_says_so(tmp_path):
     np.testing.assert_array_equal(again.get_weights()[0], network.get_weights()[0])
 
 
-@pytest.mark.parametrize(("make", "worst"), [(tfd.LogNormal, 0.0), (tfd.Gamma, -1.0)])
-def test_one_target_that_cannot_be_is_found_among_many(make, worst):
+POSITIVE = {
+    0.0: lambda t: tfd.LogNormal(t[..., :1], 0.1 + tf.nn.softplus(t[..., 1:])),
+    -1.0: lambda t: tfd.Gamma(0.1 + tf.nn.softplus(t[..., :1]), tf.nn.softplus(t[..., 1:])),
+}
+
+
+@pytest.mark.parametrize("worst", POSITIVE)
+def test_one_target_that_cannot_be_is_found_among_many(worst):
     rows = 40 * N
     inputs = RNG.normal(size=(rows, FEATURES)).astype("float32")
     targets = RNG.uniform(1, 2, size=(rows, 1)).astype("float32")
     targets[1234] = worst
-    positive = tfpl.DistributionLambda(
-        lambda t: make(1 + tf.nn.softplus(t[..., :1]), 1 + tf.nn.softplus(t[..., 1:]))
-    )
-    report = checkup(compiled([layer_of(2), positive], minus_log_prob), inputs, targets, rows)
-    assert not report.ok, str(report)
+    positive = tfpl.DistributionLambda(POSITIVE[worst])
+    network = compiled([layer_of(2), positive], minus_log_prob)
+    for layer in network.layers[:1]:  # N is that of the other tests
+        layer.kernel_divergence_fn = lambda q, p, _: tfd.kl_divergence(q, p) / rows
+    network(inputs[:2])
+    report = checkup(network, inputs, targets, rows)
+    assert kinds(report) == ["targets-outside"], str(report)
+    assert f"{worst:.4g} and" in report.alarms[0].message
+    targets[1234] = 1.5
+    assert checkup(network, inputs, targets, rows).ok
 
 
-def test_one_class_number_too_many_is_found_among_many():
+KINDS = {
+    "a class too many": (CLASSES, LOSS, lambda: RNG.integers(0, CLASSES, 40 * N), CLASSES),
+    "yes twice": (
+        1,
+        tf_keras.losses.BinaryCrossentropy(from_logits=True),
+        lambda: RNG.integers(0, 2, (40 * N, 1)),
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_one_target_of_another_kind_is_found_among_many(name):
+    units, loss, draw, worst = KINDS[name]
     inputs = RNG.normal(size=(40 * N, FEATURES)).astype("float32")
-    labels = RNG.integers(0, CLASSES, 40 * N)
-    labels[1234] = CLASSES
-    assert not checkup(compiled([layer_of(CLASSES)]), inputs, labels, 40 * N).ok
+    targets = draw()
+    targets[1234] = worst
+    network = compiled([layer_of(units)], loss)
+    assert "targets-outside" in kinds(checkup(network, inputs, targets, 40 * N))
+    targets[1234] = 0
+    assert "targets-outside" not in kinds(checkup(network, inputs, targets, 40 * N))
+
+
+def test_counts_are_whole_numbers():
+    counts = tfpl.DistributionLambda(lambda t: tfd.Poisson(log_rate=t))
+    network = compiled([layer_of(1), counts], minus_log_prob)
+    assert kinds(checkup(network, INPUTS, np.abs(NUMBERS), N)) == ["targets-outside"]
+    assert checkup(network, INPUTS, np.round(np.abs(NUMBERS)), N).ok
 
 
 def test_moments_of_an_angle_are_refused():

@@ -24,6 +24,7 @@ from .judge.other_penalties import check_regularisers
 from .judge.padding import check_masks
 from .judge.point_estimates import check_biases
 from .judge.scale_gradients import check_scale_gradients
+from .judge.targets_outside import check_all_targets
 from .judge.trainable_priors import check_trainable_priors
 from .judge.twin_layers import check_twins
 from .measure.case import Case, TrainingSetup, measure_case
@@ -39,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     check_still,
     check_metrics,
     check_values,
+    check_all_targets,
     check_masks,
     check_trainable_priors,
     check_scale_gradients,

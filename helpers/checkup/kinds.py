@@ -39,6 +39,7 @@ PAGES = {
     "likelihood-unknown": "04-elbo#where-the-two-terms-come-from",
     "outputs-cut-off": "18-check-up#is-the-data-term-a-likelihood-targets-that-are-broadcast",
     "metric-of-a-draw": "18-check-up#is-the-data-term-a-likelihood-targets-that-are-broadcast",
+    "targets-outside": "18-check-up#is-the-data-term-a-likelihood-targets-that-are-broadcast",
     "mask-lost": "07-your-likelihood#time-steps-sequence-labelling",
     "inputs-not-scaled": "18-check-up#is-the-data-term-a-likelihood-targets-that-are-broadcast",
     "targets-not-paired": "18-check-up#is-the-data-term-a-likelihood-targets-that-are-broadcast",

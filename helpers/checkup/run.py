@@ -168,6 +168,8 @@ def _examined(
         not_finite=data.not_finite,
         likelihood=said,
         known_share=_known_share(said, data.targets),
+        targets=data.targets,
+        extremes=data.extremes,
     )
     with _as_trained(network, objective):
         return examine(setup, watch)

@@ -15,6 +15,7 @@ from ...model.inputs import (
     is_stream,
     read_arrays,
     read_element,
+    spread_rows,
 )
 
 MOST_ROWS = 64
@@ -70,6 +71,8 @@ class Data:
         What is to be said of NaN and infinite values, "" if there are none.
     targets
         All of them; of a stream those of the first batch.
+    extremes
+        The rows with the smallest and the largest targets; ``None`` of a stream, and without any.
     """
 
     batch: Batch
@@ -77,6 +80,7 @@ class Data:
     batch_size: int | None
     not_finite: str
     targets: Any
+    extremes: Batch | None = None
 
 
 def read_data(inputs: Any, targets: Any, num_examples: int | None, batch_size: int | None) -> Data:
@@ -90,17 +94,19 @@ def read_data(inputs: Any, targets: Any, num_examples: int | None, batch_size: i
         As :func:`~helpers.model.inputs.read_arrays`; if nothing says how many examples there are.
     """
     most = min(batch_size or MOST_ROWS, MOST_ROWS)
+    extremes = None
     if is_stream(inputs):
         every = first_examples(inputs, targets, most=LARGEST_BATCH)
         examples, rows = every.rows(slice(0, most)), every.num_examples
         num_rows = _count(inputs, rows, num_examples)
     else:
         every, rows = read_arrays(inputs, targets, finite=False), None
-        finite = _finite_rows(every)
-        examples = _looked_at(every.rows(finite) if len(finite) > 0 else every, most)
+        places = _finite_rows(every)
+        finite = every.rows(places) if len(places) > 0 else every
+        examples, extremes = spread_rows(finite, most), _extremes(finite, most)
         num_rows = every.num_examples
     tensors = [None if part is None else as_tensors(part) for part in examples]
-    return Data(Batch(*tensors), num_rows, rows, _word_on(every), every.targets)
+    return Data(Batch(*tensors), num_rows, rows, _word_on(every), every.targets, extremes)
 
 
 def _count(stream: Any, rows: int, num_examples: int | None) -> int:
@@ -122,28 +128,24 @@ def _count(stream: Any, rows: int, num_examples: int | None) -> int:
     return num_examples
 
 
-def _looked_at(examples: Examples, most: int) -> Examples:
-    """Return at most so many examples: evenly spaced, and those with the most extreme targets.
+def _extremes(examples: Examples, most: int) -> Batch | None:
+    """Return the examples with the smallest and the largest targets; ``None`` if there are none.
 
-    What a likelihood cannot give, a 0 under a LogNormal or a class too many, is among the latter.
+    What a likelihood cannot give, a 0 under a LogNormal or a class too many, is among these.
     """
-    size = examples.num_examples
-    places = np.linspace(0, size - 1, min(size, most)).astype(int)
-    beyond = [
+    places = [
         place
-        for leaf in tf.nest.flatten(examples.targets)
-        if leaf is not None and np.asarray(leaf).dtype.kind in "iuf"
-        for place in _beyond(np.asarray(leaf), places)
-    ][: most // 4]
-    return examples.rows(np.unique([*places[: len(places) - len(beyond)], *beyond]))
-
-
-def _beyond(array: np.ndarray[Any, Any], places: np.ndarray[Any, Any]) -> list[int]:
-    """Return the rows of the smallest and the largest number, if those at ``places`` have none."""
-    rows = array.reshape(len(array), -1)
-    low, high = rows.min(axis=1), rows.max(axis=1)
-    found = [int(low.argmin())] if low.min() < low[places].min() else []
-    return found + ([int(high.argmax())] if high.max() > high[places].max() else [])
+        for leaf in map(np.asarray, tf.nest.flatten(examples.targets))
+        if leaf.dtype.kind in "iuf"
+        for place in (
+            int(leaf.reshape(len(leaf), -1).min(axis=1).argmin()),
+            int(leaf.reshape(len(leaf), -1).max(axis=1).argmax()),
+        )
+    ]
+    if not places:
+        return None
+    found = examples.rows(np.unique(places)[:most])
+    return Batch(*[None if part is None else as_tensors(part) for part in found])
 
 
 def _finite_rows(examples: Examples) -> Any:

@@ -56,6 +56,8 @@ class TrainingSetup:
         What the reader says that the data term is, if anything.
     known_share
         Of all targets passed that the loss does not ignore.
+    targets, extremes
+        All targets passed, and the rows with the smallest and the largest of them, if known.
     """
 
     network: Any
@@ -69,6 +71,8 @@ class TrainingSetup:
     not_finite: str = ""
     likelihood: AnyLikelihood | None = None
     known_share: float = 1.0
+    targets: Any = None
+    extremes: Batch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

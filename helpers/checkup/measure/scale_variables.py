@@ -24,16 +24,22 @@ def all_scale_variables(case: Case) -> list[Any]:
 
 
 def reaches_outputs(case: Case, scales: list[Any]) -> bool:
-    """Whether the network's outputs depend on any of the variables."""
-    if not scales:
-        return False
+    """Whether the network's outputs depend on any of the variables, each the scale of a weight."""
+    reached = case.once("scales_that_reach_outputs", lambda: _that_reach_outputs(case))
+    return any(id(variable) in reached for variable in scales)
+
+
+def _that_reach_outputs(case: Case) -> set[int]:
+    """Return the ``id`` of the variables of scales on which the network's outputs depend."""
+    scales = all_scale_variables(case)
     with tf.GradientTape() as tape:
         for variable in scales:
             tape.watch(variable)
         outputs = case.network(case.batch.inputs, training=True)
         parts = [outputs] if hasattr(outputs, "log_prob") else tf.nest.flatten(outputs)
         total = tf.add_n([_sum(part) for part in parts])
-    return any(gradient is not None for gradient in tape.gradient(total, scales))
+    pairs = zip(scales, tape.gradient(total, scales), strict=True)
+    return {id(variable) for variable, gradient in pairs if gradient is not None}
 
 
 def _sum(output: Any) -> Any:
