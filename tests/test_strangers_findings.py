@@ -476,3 +476,24 @@ def test_a_loss_that_adds_losses_beside_fit_is_told_to_leave_them_out(rows):
     (alarm,) = checkup(network, inputs, labels, num_examples=rows).alarms
     assert "fit adds them once more by itself" in alarm.message
     assert alarm.cure.startswith("Leave sum(network.losses) out of your loss")
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_a_column_that_the_distribution_does_not_use_is_told_from_one_that_is_cut_off(activation):
+    normal = tfpl.DistributionLambda(lambda t: tfd.Normal(t[..., :1], 1.0))
+    network = compiled([layer_of(2, activation=activation), normal], minus_log_prob)
+    report = checkup(network, INPUTS, np.abs(NUMBERS), num_examples=N)
+    (alarm,) = report.alarms
+    assert "Output 1 of the last layer" in alarm.message
+    assert ("leave the unit out" in alarm.cure) == (activation is None)
+
+
+def test_a_likelihood_that_is_passed_and_is_another_is_said_to_be():
+    def other(targets, outputs):
+        return tf.reduce_mean(tf.abs(tf.cast(targets, tf.float32) - outputs) ** 1.5)
+
+    network = compiled([layer_of(1)], other)
+    said = lambda y, out: -tfd.Independent(tfd.Normal(out, 1.0), 1).log_prob(y)  # noqa: E731
+    for likelihood in (None, said):
+        report = checkup(network, INPUTS, NUMBERS, num_examples=N, likelihood=likelihood)
+        assert ("that you passed either" in str(report)) == (likelihood is not None)

@@ -385,7 +385,8 @@ class _Probe:
                 exact = self._above_floor(index, units[index])
                 known = bool(np.isfinite(exact))
             if not known:
-                problem = _zero() if self.values[index] == 0 else _no_plateau()
+                layer = units[index].layer
+                problem = _zero() if self.values[index] == 0 else _no_plateau(layer)
                 units[index] = replace(units[index], kind="unknown", problem=problem)
                 continue
             found = replace(units[index], factor=exact)
@@ -737,7 +738,13 @@ def _zero() -> str:
     )
 
 
-def _no_plateau() -> str:
+def _no_plateau(layer: Any) -> str:
+    if isinstance(layer, tfpl.DenseVariational):
+        return (
+            "its slope in log σ is not that of a KL times a number; of a DenseVariational layer "
+            "that is known for a posterior whose variables are means and scales, as of "
+            "tfpl.IndependentNormal or tfpl.MultivariateNormalTriL"
+        )
     return (
         "its slope in log σ is not that of a KL times a number; if it is one, keep its "
         "distributions as attributes of the layer (self.kernel_posterior and self.kernel_prior), "

@@ -6,7 +6,7 @@ from ..measure.case import Case
 from ..measure.other_entries import layers_with_unknown_entries
 from ..measure.reach import Reach, reaches
 from ..measure.seen_outputs import seen_outputs
-from ..measure.still_outputs import still_columns
+from ..measure.still_outputs import is_unused, still_columns
 from ..report import Finding, Verdict
 
 FAR = 0.25  # standard deviations of the targets; a gap below it may be noise
@@ -45,6 +45,11 @@ def check_still(case: Case) -> list[Finding]:
         "Take the activation off the last layer (a ReLU gives 0 on the left, and no way back); "
         "keep what must be positive positive by tf.nn.softplus inside the distribution."
     )
+    if columns != [-1] and is_unused(case):
+        cure = (
+            "No activation cuts it off, so the loss does not use it: leave the unit out, or take "
+            "it up in the distribution."
+        )
     return [Finding(kind="outputs-cut-off", verdict="wrong", message=text, cure=cure)]
 
 

@@ -233,6 +233,8 @@ def _unknown(case: Case) -> Finding:
         "that the network puts out, of classes, of yes or no, of counts. If it is none, no weight "
         "of the KL beside it gives an ELBO, 1/N neither."
     )
+    if case.setup.likelihood is not None:
+        text += " It is not the likelihood that you passed either, nor a multiple of it."
     cure = (
         "Minimise a negative log-likelihood in nats, summed over all that belongs to an example: "
         f"for numbers {SUMMED}; for classes or pixels the cross-entropy. If your loss is one, pass "

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ...model.activations import activation_name
 from .case import Case
 from .objective import evaluate
 
@@ -24,9 +25,10 @@ def still_columns(case: Case) -> list[int]:
     sizes = [sum(_size(run.gradients[i]) for run in runs) for i in range(len(trained))]
     if not any(np.any(size) for size in sizes):
         return [ALL]
-    last = _last_kernel(case, trained)
-    if last is None:
+    found = last_kernel(case, trained)
+    if found is None:
         return []
+    _, last = found
     units = np.asarray(sizes[last]).reshape(-1, trained[last].shape[-1]).sum(axis=0)
     return [int(column) for column in np.flatnonzero(units == 0)]
 
@@ -35,13 +37,22 @@ def _size(gradient: Any) -> Any:
     return 0.0 if gradient is None else np.abs(gradient)
 
 
-def _last_kernel(case: Case, trained: list[Any]) -> int | None:
-    """Return the place of the first matrix of the last layer that has one of its own."""
+def is_unused(case: Case) -> bool:
+    """Whether the last layer has no activation that cuts it off: then what stands still is unused.
+
+    For a distribution that takes some columns of its inputs, others have no effect.
+    """
+    found = last_kernel(case, [v for v in case.variables if v.trainable])
+    return found is not None and activation_name(found[0]) == "linear"
+
+
+def last_kernel(case: Case, trained: list[Any]) -> tuple[Any, int] | None:
+    """Return the last layer that has a matrix of its own, and the place of that matrix."""
     place = {id(variable): index for index, variable in enumerate(trained)}
     for layer, _ in reversed(case.called):
         if getattr(layer, "layers", None):
             continue
         own = [v for v in layer.trainable_variables if id(v) in place and v.shape.rank > 1]
         if own:
-            return place[id(own[0])]
+            return layer, place[id(own[0])]
     return None
