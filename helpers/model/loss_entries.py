@@ -61,8 +61,8 @@ def check_entries(entries: list[LossEntry]) -> None:
     if not entries:
         raise ValueError(
             "losses is empty. It is filled by a call, not by build: call the network on a batch, "
-            "neural_net(images[:1]). If it stays empty, no layer has both a prior and a divergence, or "
-            "they add their KL in training alone, neural_net(images[:1], training=True)."
+            "neural_net(images[:1]). If it stays so, no layer has both a prior and a divergence, "
+            "or they add their KL in training alone, neural_net(images[:1], training=True)."
         )
     if any(tf.is_symbolic_tensor(entry.value) for entry in entries):
         raise ValueError(
