@@ -32,6 +32,8 @@ def check_all_targets(case: Case) -> list[Finding]:
 
 def _said_by_kind(case: Case) -> str:
     """Return what is wrong with some target of classes, of yes or no, of counts; "" if nothing."""
+    if not case.data.is_identified:  # other checks say what stands beside the outputs
+        return ""
     given = case.setup.loss if case.objective.kind == "data term" else None
     try:
         outputs = case.network(case.batch.inputs)
