@@ -44,7 +44,7 @@ def examine(case):
     return patient, report
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy_network_raises_no_alarm(name):
     _, report = examine(HEALTHY[name])

@@ -69,7 +69,7 @@ def test_nothing_is_wrong(name):
     assert {"likelihood", "kl-weight"} <= {finding.kind for finding in report.confirmed}, report
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", SICK)
 def test_trap_is_named_and_its_cure_heals(name):
     """Every cure, followed word for word, leads to a report in which nothing is wrong."""

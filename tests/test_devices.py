@@ -44,7 +44,11 @@ def assert_same(found, wanted):
 
 @pytest.mark.parametrize(
     ("number", "layer"),
-    [(2, LAYERS[0]), (2, LAYERS[1]), pytest.param(3, LAYERS[0], marks=NIGHTLY)],
+    [
+        (2, LAYERS[0]),
+        pytest.param(2, LAYERS[1], marks=NIGHTLY),
+        pytest.param(3, LAYERS[0], marks=NIGHTLY),
+    ],
 )
 def test_history_and_weights_are_those_of_one_device(number, layer):
     trained = results_of(number)["trained"]

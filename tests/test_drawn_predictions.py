@@ -551,6 +551,7 @@ def test_a_network_without_noise_has_no_epistemic_part():
     np.testing.assert_allclose(predicted.stddev, 0.5, rtol=1e-6)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("targets", "message"),
     [

@@ -56,6 +56,7 @@ def report_of(kind, draw):
     return checkup(network, INPUTS, LABELS, num_examples=N)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", ["DenseFlipout", "DenseReparameterization", "DenseVariational"])
 @pytest.mark.parametrize("name", OTHER)
 def test_a_layer_that_draws_from_something_else_is_named(kind, name):

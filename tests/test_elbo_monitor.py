@@ -397,7 +397,7 @@ def trained(request):
     return weights(None), weights(ElboMonitor(N))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "trained",
     [

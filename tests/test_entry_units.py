@@ -370,6 +370,7 @@ class Held(L.Layer):
         return inputs @ self.q.sample()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", [1, 3])
 def test_layers_of_one_shape_are_not_mistaken_for_each_other(seed):
     """The densities of equal layers are alike; only those of one draw belong together."""

@@ -46,6 +46,7 @@ def kinds(report):
     return [finding.kind for finding in report.alarms]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("number", [N, 1])
 @pytest.mark.parametrize("form", ["a dict", "None last", "None first"])
 def test_an_output_without_a_loss_is_left_alone(data, form, number):

@@ -32,7 +32,7 @@ def like(name, divisor, names):
     return Own(one.sigma, one.kl, divisor, one.start, names, one.bias, one.activation)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_weight_of_an_own_layers_kl_is_measured(name):
     names = NAMES[len(name) % 2]

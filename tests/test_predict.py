@@ -142,6 +142,7 @@ def test_a_keras_3_network_is_refused():
         class_draws(keras.Sequential([keras.layers.Dense(3)]), IMAGES, 2)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("layer", ["Flipout", "Reparameterization", "LocalReparameterization"])
 def test_neither_the_bound_nor_more_draws_nor_the_compiler_change_a_draw(layer):
     neural_net = bayesian_network([6, 3], layer_class=getattr(tfp.layers, f"Dense{layer}"))

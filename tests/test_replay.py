@@ -111,6 +111,7 @@ def stepped(name, jit_compile=False):
     return neural_net, noise, terms, gradients
 
 
+@pytest.mark.sampled(2)
 @WAYS
 @pytest.mark.parametrize("name", NETWORKS)
 def test_terms_and_gradients_equal_those_of_float64_under_the_same_noise(name, jit_compile):

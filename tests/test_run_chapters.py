@@ -134,6 +134,7 @@ def red(tmp_path_factory):
 RUNS = pytest.mark.xdist_group("red chapters")
 
 
+@pytest.mark.sampled(3)
 @RUNS
 @pytest.mark.parametrize("name", RED)
 def test_what_goes_wrong_on_colab_goes_wrong_here(red, name):

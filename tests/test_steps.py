@@ -70,6 +70,7 @@ def noise_of_step(neural_net, options, number):
     return [draw.numpy() for draw in drawn]
 
 
+@pytest.mark.sampled(2)
 @WAYS
 @pytest.mark.parametrize(("kind", "num_draws"), [*((kind, 1) for kind in KINDS), (KINDS[0], 2)])
 def test_steps_equal_those_worked_out_by_hand(kind, num_draws, jit_compile):
@@ -268,6 +269,7 @@ BIASED = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("draw", BIASED.values(), ids=BIASED)
 def test_a_biased_estimator_would_be_seen(draw):
     kind = "DenseReparameterization"

@@ -51,6 +51,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_network_that_computes_something_else_is_refused(tmp_path, change):
     train(tmp_path, 1)

@@ -34,6 +34,7 @@ def test_a_missing_kl_beside_a_warm_up_stays_an_alarm():
     assert "holds 1)" in note.message  # where the weight is right
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("start", "weight"),
     [

@@ -151,6 +151,7 @@ def test_an_error_of_one_is_told_by_the_others(results):
     assert all(result["one fails"]["same"] for result in results)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("run", "doomed", "place"), [("first", 1, "worker"), ("second", 0, "chief")]
 )
