@@ -72,7 +72,7 @@ def through_a_name(y, p):
 RIGHT = [plain, squeezed, mean_of_squeezed, of_a_column, through_a_name]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("shape", [(ROWS, 1), (ROWS,)], ids=["column", "vector"])
 @pytest.mark.parametrize("loss", RIGHT, ids=lambda loss: loss.__name__)
 def test_a_distribution_of_the_targets_is_found(loss, shape):
@@ -122,7 +122,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("loss", [*OTHERS, shifted_by_targets], ids=lambda loss: loss.__name__)
 def test_another_use_of_log_prob_is_asked_for(loss):
     network = network_of(1, loss)
@@ -132,7 +132,7 @@ def test_another_use_of_log_prob_is_asked_for(loss):
         predict_by_draws(network, INPUTS, 2)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("loss", OTHERS, ids=lambda loss: loss.__name__)
 def test_what_was_asked_for_is_right(loss):
     network = network_of(1, loss)
@@ -321,7 +321,7 @@ def test_a_drawn_kl_times_a_variable_is_not_logged_and_fit_goes_on(capsys):
 # A KL that is divided by the size of a batch
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("batches", [2, 3])
 @pytest.mark.parametrize("is_sum", [False, True], ids=["mean", "sum"])
 def test_a_kl_of_another_divisor_is_not_counted_several_times(batches, is_sum):
