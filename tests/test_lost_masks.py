@@ -157,3 +157,22 @@ def test_which_layers_lose_a_mask():
     plain = tf_keras.Sequential([tf_keras.layers.Dense(2)])
     plain(values)
     assert lost_masks(plain, tf.constant(values)) is None
+
+
+@pytest.mark.parametrize("hands_on", [False, True])
+def test_padding_under_a_distribution_counts_whatever_is_handed_on(hands_on):
+    last = flipout(CLASSES, N * STEPS)
+    last.supports_masking = hands_on
+    words = tf_keras.layers.Embedding(WORDS, 4, mask_zero=True)
+    classes = tfpl.DistributionLambda(lambda t: tfd.Categorical(logits=t))
+    layers = [words, tf_keras.layers.LSTM(6, return_sequences=True), last, classes]
+    network = tf_keras.Sequential(layers)
+    network.compile("adam", lambda targets, outputs: -outputs.log_prob(targets))
+    (alarm,) = checkup(network, INPUTS, LABELS, num_examples=N).alarms
+    assert alarm.kind == "mask-lost"
+    assert "sample_weight=" in alarm.cure
+    with pytest.raises(ValueError, match="A distribution takes no mask"):
+        train_by_elbo(network, INPUTS, LABELS, **QUICK)
+    weighted = (INPUTS, LABELS, EXISTS.astype("float32"))
+    rows = tf.data.Dataset.from_tensor_slices(weighted).batch(N)  # the cure, word for word
+    assert checkup(network, rows, num_examples=N).ok

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 import tf_keras
 
 from .likelihood import Likelihood, flatten_heads
@@ -45,6 +46,11 @@ class LostMasks:
     @property
     def cure(self) -> str:
         """What to write where padded steps shall not count, and where they shall."""
+        if any(map(_takes_none, self.layers)):
+            return (
+                "A distribution takes no mask: pass sample_weight= [examples, steps], 0 where a "
+                "step is padding. If padded steps are data, take mask_zero=True, or Masking, away."
+            )
         return (
             f"Write layer.supports_masking = True for {self.names}, which then hands the mask on, "
             "and Keras leaves padded steps out. If they are data, take mask_zero=True, or Masking, "
@@ -65,31 +71,55 @@ def lost_masks(network: Any, inputs: Any) -> LostMasks | None:
     if not any(_makes_masks(layer) for layer in network._flatten_layers()):
         return None
     with untouched(network):
-        with tf.GradientTape() as tape, watching(tape) as watch:
-            outputs = flatten_heads(network(inputs))
-        layers = [layer for layer, _, _ in dropped_masks(watch)]
-        if not layers:
+        dropped, outputs = _called(network, inputs)
+        if not dropped:
             return None
-        with _handing_masks_on(layers):
-            masks = [_mask(output) for output in flatten_heads(network(inputs))]
-        has_one = [_mask(output) is not None for output in outputs]
-    lost = (None if has else mask for mask, has in zip(masks, has_one, strict=True))
-    return LostMasks(tuple(layers), tuple(lost))
+        with _handing_masks_on([layer for layer, _, _ in dropped]):
+            behind, handed_on = _called(network, inputs)
+    takers = [(layer, mask) for layer, mask, _ in [*dropped, *behind] if _takes_none(layer)]
+    masks = (
+        None if _mask(before) is not None else _mask_of(after, [mask for _, mask in takers])
+        for before, after in zip(outputs, handed_on, strict=True)
+    )
+    layers = [layer for layer, _, _ in dropped] + [layer for layer, _ in takers]
+    return LostMasks(tuple(dict.fromkeys(layers)), tuple(masks))
+
+
+def _called(network: Any, inputs: Any) -> tuple[list[tuple[Any, Any, Any]], list[Any]]:
+    """Return the masks that end in a call of a network, and what it puts out."""
+    with tf.GradientTape() as tape, watching(tape) as watch:
+        outputs = flatten_heads(network(inputs))
+    return dropped_masks(watch), outputs
+
+
+def _takes_none(layer: Any) -> bool:
+    """Whether a layer makes a distribution, which no mask is handed on to."""
+    return isinstance(layer, tfp.layers.DistributionLambda)
+
+
+def _mask_of(output: Any, reaching: list[Any]) -> Any:
+    """Return the mask of an output; of a distribution, one that reaches what makes it."""
+    if _mask(output) is not None or not isinstance(output, tfp.distributions.Distribution):
+        return _mask(output)
+    return next((mask for mask in reaching if _has_steps(output, mask)), None)
 
 
 def dropped_masks(watch: Watch) -> list[tuple[Any, Any, Any]]:
     """Return each layer in which a mask ended, that mask [batch, steps], and what it returned.
 
-    Only those whose steps go on count: an LSTM that returns its last state has used the mask up.
+    Of a layer that returns a distribution, what it was made of stands in place of that. Only those
+    whose steps go on count: an LSTM that returns its last state has used the mask up.
     """
     found = []
     for (layer, (arguments, _)), (_, outputs) in zip(watch.inputs, watch.called, strict=True):
         masks = [mask for mask in map(_mask, tf.nest.flatten(arguments)) if mask is not None]
         parts = flatten_heads(outputs)
-        if not masks or layer.supports_masking or getattr(layer, "layers", None):
+        hands_on = layer.supports_masking and not _takes_none(layer)
+        if not masks or hands_on or getattr(layer, "layers", None):
             continue
         if all(_mask(part) is None and _has_steps(part, masks[0]) for part in parts):
-            found.append((layer, masks[0], outputs))
+            given = next(x for x in tf.nest.flatten(arguments) if _mask(x) is not None)
+            found.append((layer, masks[0], outputs if tf.is_tensor(outputs) else given))
     return found
 
 
@@ -124,7 +154,7 @@ def check_padding(
     del outputs._keras_mask
     if not np.allclose(whole, known, rtol=1e-6):
         raise ValueError(
-            f"The mask of padded steps ends in {lost.names}: TFP's layers hand none on, so that "
+            f"The mask of padded steps ends in {lost.names}, which hands none on, so that "
             f"padding counts as data here, in fit too. {lost.cure}"
         )
 

@@ -47,14 +47,13 @@ def _felt_share(case: Case) -> float:
 
 def _padding_is_data(case: Case, lost: LostMasks, share: float) -> Finding:
     text = (
-        f"The mask of padded steps ends in {lost.names}, since TFP's layers hand none on: "
+        f"The mask of padded steps ends in {lost.names}, which hands none on: "
         f"{share:.0%} of the steps here are padding, and count in the data term as if they had "
         "been observed."
     )
     cure = lost.cure
-    if (
-        case.data.averaged_over > 1
-    ):  # Keras' mean is over the steps that exist, once there is a mask
+    # With a mask, Keras' mean is over the steps that exist; with weights it stays what it is.
+    if case.data.averaged_over > 1 and "supports_masking" in cure:
         existing = (1 - share) * case.data.averaged_over * case.setup.num_examples
         cure += (
             " Without the padding the loss is a mean over the steps that exist: divide the KL by "
@@ -74,7 +73,7 @@ def _padding_is_data(case: Case, lost: LostMasks, share: float) -> Finding:
 
 def _padding_is_read(lost: LostMasks) -> Finding:
     text = (
-        f"The mask of padded steps ends in {lost.names}, since TFP's layers hand none on: the "
+        f"The mask of padded steps ends in {lost.names}, which hands none on: the "
         "layers behind it read padding as if it were data."
     )
     return Finding(
