@@ -46,7 +46,7 @@ class LostMasks:
     @property
     def cure(self) -> str:
         """What to write where padded steps shall not count, and where they shall."""
-        if any(map(_takes_none, self.layers)):
+        if any(map(_makes_distribution, self.layers)):
             return (
                 "A distribution takes no mask: pass sample_weight= [examples, steps], 0 where a "
                 "step is padding. If padded steps are data, take mask_zero=True, or Masking, away."
@@ -76,12 +76,12 @@ def lost_masks(network: Any, inputs: Any) -> LostMasks | None:
             return None
         with _handing_masks_on([layer for layer, _, _ in dropped]):
             behind, handed_on = _called(network, inputs)
-    takers = [(layer, mask) for layer, mask, _ in [*dropped, *behind] if _takes_none(layer)]
+    makers = [(layer, mask) for layer, mask, _ in [*dropped, *behind] if _makes_distribution(layer)]
     masks = (
-        None if _mask(before) is not None else _mask_of(after, [mask for _, mask in takers])
+        None if _mask(before) is not None else _mask_of(after, [mask for _, mask in makers])
         for before, after in zip(outputs, handed_on, strict=True)
     )
-    layers = [layer for layer, _, _ in dropped] + [layer for layer, _ in takers]
+    layers = [layer for layer, _, _ in dropped] + [layer for layer, _ in makers]
     return LostMasks(tuple(dict.fromkeys(layers)), tuple(masks))
 
 
@@ -92,7 +92,7 @@ def _called(network: Any, inputs: Any) -> tuple[list[tuple[Any, Any, Any]], list
     return dropped_masks(watch), outputs
 
 
-def _takes_none(layer: Any) -> bool:
+def _makes_distribution(layer: Any) -> bool:
     """Whether a layer makes a distribution, which no mask is handed on to."""
     return isinstance(layer, tfp.layers.DistributionLambda)
 
@@ -114,7 +114,7 @@ def dropped_masks(watch: Watch) -> list[tuple[Any, Any, Any]]:
     for (layer, (arguments, _)), (_, outputs) in zip(watch.inputs, watch.called, strict=True):
         masks = [mask for mask in map(_mask, tf.nest.flatten(arguments)) if mask is not None]
         parts = flatten_heads(outputs)
-        hands_on = layer.supports_masking and not _takes_none(layer)
+        hands_on = layer.supports_masking and not _makes_distribution(layer)
         if not masks or hands_on or getattr(layer, "layers", None):
             continue
         if all(_mask(part) is None and _has_steps(part, masks[0]) for part in parts):
