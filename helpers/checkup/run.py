@@ -5,16 +5,18 @@ Introduced in chapters/07-your-likelihood.md, "`checkup` and `train_by_elbo` on 
 
 import contextlib
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
 from ..model.checks import check_keras_version, check_weights
+from ..model.kept_logits import operations_noted
 from ..model.keras_losses import ignores_classes
 from ..model.network_call import word_on_a_list_of_one
 from ..model.outputs import find_likelihood
-from ..model.time_distributed import steps_at_once
+from ..model.time_distributed import runs_eagerly, steps_at_once
 from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
 from .judge.failures import cannot_run, diverged
@@ -25,6 +27,7 @@ from .measure.counters import Counters
 from .measure.keras_3 import is_keras_3
 from .measure.known_losses import share_of_known
 from .measure.objective import Objective, evaluate
+from .measure.traced import is_compiled_function
 from .measure.understand import understand
 from .report import Report
 
@@ -145,7 +148,7 @@ def _examined(
             error = ValueError(f"{batch.size} examples give outputs of one row")
             return Report([cannot_run(error, instead)])
         objective = understand(network, batch, loss)
-        with _as_trained(network, objective):
+        with _as_trained(network, loss, objective):
             watch = evaluate(objective, batch).watch
         objective = counters.held(objective)
     except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
@@ -171,16 +174,22 @@ def _examined(
         targets=data.targets,
         extremes=data.extremes,
     )
-    with _as_trained(network, objective):
+    with _as_trained(network, loss, objective):
         return examine(setup, watch)
 
 
-def _as_trained(network: Any, objective: Objective) -> contextlib.AbstractContextManager[None]:
-    """Return the block in which layers are called as often as in a step of the training.
+@contextlib.contextmanager
+def _as_trained(network: Any, loss: Any, objective: Objective) -> Iterator[None]:
+    """Let layers and losses do inside the block what they do in a compiled step of ``fit``.
 
-    A loop of the reader's own calls the network as it stands there.
+    A loop of the reader's own calls the network as it stands there, compiled or not.
     """
-    return contextlib.nullcontext() if objective.kind == "own" else steps_at_once(network)
+    if objective.kind == "own":
+        with operations_noted(when=is_compiled_function(loss)):
+            yield
+    else:
+        with steps_at_once(network), operations_noted(when=not runs_eagerly(network)):
+            yield
 
 
 def _known_share(likelihood: Any, targets: Any) -> float:

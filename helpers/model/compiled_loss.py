@@ -23,7 +23,7 @@ from .likelihood import (
     one_hot,
     poisson,
 )
-from .loss_fit import check_fit
+from .loss_fit import check_fit, likelihood_beside
 from .recorded_distribution import distribution_in, recording_log_probs
 
 tfd = tfp.distributions
@@ -164,13 +164,12 @@ def of_compiled_loss(outputs: Any, targets: Any, loss: Any, activation: str) -> 
     """
     if loss_name(loss) or isinstance(loss, str):
         try:
-            found = likelihood_of_loss(loss)
+            likelihood_of_loss(loss)
         except ValueError as error:
             raise ValueError(
                 f"The network is compiled with a loss that cannot be used: {error}"
             ) from None
-        check_fit(found, outputs, loss, activation)
-        return found
+        return likelihood_beside(outputs, loss, activation)
     function = own_loss_function(loss)
     assert function is not None
     distribution = distribution_in(function, outputs, targets)

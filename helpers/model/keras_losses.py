@@ -43,7 +43,7 @@ def loss_name(loss: Any) -> str:
     return SHORT.get(name.lower(), name.lower())
 
 
-def likelihood_of_loss(loss: Any) -> Likelihood:
+def likelihood_of_loss(loss: Any, *, from_logits: bool | None = None) -> Likelihood:
     """Return the likelihood whose negative logarithm a loss of Keras is.
 
     Parameters
@@ -51,6 +51,8 @@ def likelihood_of_loss(loss: Any) -> Likelihood:
     loss
         A name or an object of ``tf_keras.losses``. Keras means over pixels, steps and columns; the
         likelihood sums.
+    from_logits
+        Whether the outputs are logits; ``None`` for what the loss says.
 
     Raises
     ------
@@ -62,7 +64,8 @@ def likelihood_of_loss(loss: Any) -> Likelihood:
         raise ValueError(no_likelihood(name or str(loss)))
     options = _options(loss)
     _check_plain(name, options)
-    from_logits = bool(options.get("from_logits", False))
+    if from_logits is None:
+        from_logits = bool(options.get("from_logits", False))
     if name == "sparse_categorical_crossentropy":
         return categorical(from_logits=from_logits, ignored=options.get("ignore_class"))
     if name == "categorical_crossentropy":

@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from .kept_logits import kept_logits
+
 tfd = tfp.distributions
 
 Kind = Literal["distribution", "classes", "one-hot", "yes or no", "counts", "function"]
@@ -190,7 +192,7 @@ def bernoulli(*, from_logits: bool) -> Likelihood:
     def distribution(outputs: Any) -> Any:
         """Return the distribution of yes or no, one for each output, from its logit."""
         outputs = tf.convert_to_tensor(outputs)
-        kept = None if from_logits else _kept_logits(outputs)
+        kept = None if from_logits else kept_logits(outputs)
         if kept is not None:
             outputs = kept
         elif not from_logits:
@@ -475,21 +477,12 @@ def _unit(from_logits: bool) -> str:
 
 def _logits(outputs: Any, *, from_logits: bool) -> tf.Tensor:
     outputs = tf.convert_to_tensor(outputs)
-    kept = outputs if from_logits else _kept_logits(outputs)
+    kept = outputs if from_logits else kept_logits(outputs)
     return tf.math.log(tf.maximum(outputs, _smallest(outputs))) if kept is None else kept
 
 
 def _smallest(probabilities: tf.Tensor) -> float:
     return SMALLEST_PRECISE if probabilities.dtype == tf.float64 else SMALLEST
-
-
-def _kept_logits(probabilities: tf.Tensor) -> tf.Tensor | None:
-    """Return the logits that Keras' softmax and sigmoid note on what they return, if any.
-
-    Its losses take these, so that a probability far below 1e-7 counts in full.
-    """
-    kept: tf.Tensor | None = getattr(probabilities, "_keras_logits", None)
-    return kept
 
 
 def _broadcastable(factor: tf.Tensor, nats: tf.Tensor) -> tf.Tensor:

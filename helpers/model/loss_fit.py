@@ -9,12 +9,39 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from .activations import are_probabilities
-from .keras_losses import loss_name
+from .kept_logits import squash_of
+from .keras_losses import likelihood_of_loss, loss_name
 from .likelihood import Likelihood
 
 tfd = tfp.distributions
 
+SQUASHED = ("classes", "one-hot", "yes or no")
 YES_NO = "likelihood=tf_keras.losses.BinaryCrossentropy(from_logits=True)"
+
+
+def likelihood_beside(outputs: Any, loss: Any, activation: str) -> Likelihood:
+    """Return the likelihood that a loss of Keras is beside these outputs, once it fits them.
+
+    A softmax or sigmoid whose logits are kept is undone by Keras, whatever ``from_logits`` says.
+
+    Parameters
+    ----------
+    outputs, loss
+        What the network puts out for a few examples, and a name or an object of Keras.
+    activation
+        What made the outputs, as for :func:`check_fit`.
+
+    Raises
+    ------
+    ValueError
+        If the loss is no log-likelihood, or takes other outputs.
+    """
+    found = likelihood_of_loss(loss)
+    undone = "sigmoid" if found.kind == "yes or no" else "softmax"
+    if found.kind in SQUASHED and tf.is_tensor(outputs) and squash_of(outputs) == undone:
+        found = likelihood_of_loss(loss, from_logits=False)
+    check_fit(found, outputs, loss, activation)
+    return found
 
 
 def check_fit(found: Likelihood, outputs: Any, said: Any, activation: str | None = None) -> None:
@@ -85,6 +112,12 @@ def _check_classes(array: Any, name: str, activation: str | None, *, takes_logit
         )
     if takes_logits and (activation == "softmax" or are_probabilities(array)):
         raise ValueError(_squashed_twice(name, "softmax"))
+    if takes_logits and activation == "sigmoid":
+        raise ValueError(
+            f"The outputs end in a sigmoid, column by column, but {name} takes them for logits of "
+            "one class of several: leave out the sigmoid, or, for yes or no in each column, take "
+            "binary_crossentropy."
+        )
     if not takes_logits and not are_probabilities(array):
         raise ValueError(
             f"{name} takes the outputs for probabilities (from_logits=False), but they do not sum "

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from .inputs import as_tensors, tensor_type
+from .kept_logits import operations_noted
 
 
 def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
@@ -34,7 +35,8 @@ def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
     kinds, floats = ([_declared(network, i, k) for i, k in enumerate(x)] for x in (kinds, floats))
     for wanted in [kinds] if floats == kinds else [kinds, floats]:
         try:
-            outputs = network(as_tensors(inputs, wanted))
+            with operations_noted():
+                outputs = network(as_tensors(inputs, wanted))
         except Exception as error:  # noqa: BLE001 (whatever layers raise that take no such inputs)
             failure = error
         else:

@@ -20,7 +20,6 @@ from .compiled_loss import (
     own_loss_function,
 )
 from .heads import arrange_targets, for_each_head, head_names, like_heads
-from .keras_losses import likelihood_of_loss
 from .likelihood import (
     AnyLikelihood,
     HeadsLikelihood,
@@ -31,7 +30,7 @@ from .likelihood import (
     from_function,
     has_heads,
 )
-from .loss_fit import check_fit
+from .loss_fit import likelihood_beside
 from .plain_outputs import of_plain_tensor
 from .recorded_distribution import distribution_in
 from .targets import check_targets
@@ -145,9 +144,7 @@ def _said(outputs: Any, targets: Any, given: Any, activation: str) -> Likelihood
     """Return the likelihood that the reader says, once it fits the outputs."""
     function = own_loss_function(given)
     if function is None:
-        found = likelihood_of_loss(given)
-        check_fit(found, outputs, given, activation)
-        return found
+        return likelihood_beside(outputs, given, activation)
     if num_arguments(function) == 1:
         return from_distribution_function(function)
     return from_function(function, distribution_in(function, outputs, targets))

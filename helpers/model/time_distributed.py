@@ -13,17 +13,21 @@ from typing import Any
 import tf_keras
 
 
+def runs_eagerly(network: Any) -> bool:
+    """Whether ``fit`` calls a network without compiling its step."""
+    # The property would say what TensorFlow is set to just now.
+    return bool(getattr(network, "_run_eagerly", None) or getattr(network, "dynamic", False))
+
+
 @contextlib.contextmanager
 def steps_at_once(network: Any) -> Iterator[None]:
     """Call the layers inside ``TimeDistributed`` once, as in ``fit``, inside the block.
 
     Not those of a network that is compiled with ``run_eagerly=True``.
     """
-    # The property would say what TensorFlow is set to just now.
-    eager = getattr(network, "_run_eagerly", None) or getattr(network, "dynamic", False)
     found = [
         layer
-        for layer in ([] if eager else network._flatten_layers())
+        for layer in ([] if runs_eagerly(network) else network._flatten_layers())
         if isinstance(layer, tf_keras.layers.TimeDistributed)
         and not getattr(layer.layer, "stateful", False)
     ]

@@ -18,6 +18,7 @@ import tensorflow as tf
 from ..model.families import Family, family_of
 from ..model.heads import in_order
 from ..model.inputs import as_tensors, is_stream, read_arrays
+from ..model.kept_logits import kept_logits
 from ..model.likelihood import HeadsLikelihood, Likelihood, check_pairing, flatten_heads
 from ..model.lost_masks import LostMasks, check_padding
 from ..model.targets import check_targets
@@ -424,7 +425,7 @@ def _precise(likelihood: Likelihood, outputs: Any) -> Any:
     """Return outputs in float64, unless the reader's own functions or distributions take them."""
     if likelihood.kind in ("distribution", "function"):
         return outputs
-    logits = getattr(outputs, "_keras_logits", None)
+    logits = kept_logits(outputs)
     wide = None if logits is None else tf.cast(logits, tf.float64)
     mask = getattr(outputs, "_keras_mask", None)
     return noting(tf.cast(outputs, tf.float64), wide, mask)

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
+from ..model.kept_logits import kept_logits, operations_noted
 from ..model.likelihood import flatten_heads, plain_distribution
 
 tfd = tfp.distributions
@@ -91,7 +92,8 @@ class LeafNetwork:
 
     def call(self, leaves: Sequence[Any]) -> Any:
         """Return the outputs as the network gives them."""
-        return self.network(tf.nest.pack_sequence_as(self.structure, list(leaves)))
+        with operations_noted():
+            return self.network(tf.nest.pack_sequence_as(self.structure, list(leaves)))
 
     def __call__(self, *leaves: Any) -> list[tf.Tensor]:
         """Return the outputs as tensors."""
@@ -138,7 +140,7 @@ def _leaves(head: Any) -> list[tf.Tensor]:
 
 def _logits(head: Any) -> Any:
     """Return the logits of probabilities, which tell 1 − 1e-30 from 1, as in training."""
-    return None if isinstance(head, tfd.Distribution) else getattr(head, "_keras_logits", None)
+    return None if isinstance(head, tfd.Distribution) else kept_logits(head)
 
 
 def _mask(head: Any) -> Any:

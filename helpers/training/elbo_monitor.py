@@ -16,9 +16,11 @@ from ..checkup import checkup
 from ..checkup.report import Finding
 from ..model.heads import WITHOUT_LOSS
 from ..model.inputs import check_eager
+from ..model.kept_logits import operations_noted
 from ..model.keras_losses import ignores_classes
 from ..model.likelihood import AnyLikelihood, flatten_heads
 from ..model.outputs import find_likelihood
+from ..model.time_distributed import runs_eagerly
 from ..model.untouched import untouched
 from .elbo import elbo
 from .first_batch import again, by_replica, rows_of, take_steps
@@ -145,7 +147,8 @@ class ElboMonitor(tf_keras.callbacks.Callback):
         inputs, targets = rows_of(element, MOST_ROWS)
         _build(self.model, inputs)
         with untouched(self.model):
-            outputs = self.model(inputs)
+            with operations_noted(when=not runs_eagerly(self.model)):
+                outputs = self.model(inputs)
             likelihood = self._find_likelihood(outputs, targets)
             columns = self._find_columns(inputs)
         if self.check:

@@ -13,7 +13,7 @@ from ..measure.data_term import HeadTerm
 from ..measure.head_losses import losses_of_heads
 from ..measure.known_losses import AS_PROBABILITIES, OF_SIGMOID
 from ..measure.seen_outputs import SeenOutput, seen_outputs
-from ..report import Finding, Sureness, Verdict
+from ..report import Finding, Sureness
 
 SUMMED = (
     "lambda y, rv: -rv.log_prob(y) beside a network that ends in tfp.layers.IndependentNormal, or "
@@ -293,20 +293,18 @@ def _smoothed(head: HeadTerm) -> Finding:
     )
 
 
-def _softmax_twice(case: Case) -> Finding:
-    return _squashed_twice(case, "softmax")
+def _softmax_twice(_: Case) -> Finding:
+    return _squashed_twice("softmax")
 
 
-def _sigmoid_twice(case: Case) -> Finding:
-    return _squashed_twice(case, "sigmoid")
+def _sigmoid_twice(_: Case) -> Finding:
+    return _squashed_twice("sigmoid")
 
 
-def _squashed_twice(case: Case, squash: str) -> Finding:
-    # Of a softmax that it can see, Keras takes the logits once it compiles a graph.
-    verdict: Verdict = "wrong" if case.objective.kind in ("own", "step") else "look"
+def _squashed_twice(squash: str) -> Finding:
     return Finding(
         kind="no-likelihood",
-        verdict=verdict,
+        verdict="wrong",
         message=f"The outputs are probabilities already, and the loss applies {squash} once more.",
         sure="measured",
         cure=f"Drop the {squash} of the last layer, or from_logits=True.",

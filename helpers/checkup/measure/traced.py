@@ -47,9 +47,7 @@ def has_traced_step(network: Any) -> bool:
 
 def _compiled_steps(network: Any) -> list[Any]:
     function = getattr(network, "train_tf_function", None)
-    if function is None or not hasattr(function, "_list_all_concrete_functions"):
-        return []
-    if network._run_eagerly:
+    if function is None or not is_compiled_function(function) or network._run_eagerly:
         return []
     return list(function._list_all_concrete_functions())
 
@@ -59,7 +57,7 @@ def traced_rows(function: Any) -> int | None:
 
     None if it is no tf.function, or was never called.
     """
-    if not hasattr(function, "_list_all_concrete_functions"):
+    if not is_compiled_function(function):
         return None
     concrete = function._list_all_concrete_functions()
     if not concrete:
@@ -68,6 +66,11 @@ def traced_rows(function: Any) -> int | None:
     shapes = [leaf.shape for leaf in leaves if isinstance(leaf, tf.TensorSpec)]
     rows = [shape[0] for shape in shapes if shape.rank]
     return (rows[0] or 0) if rows else None
+
+
+def is_compiled_function(function: Any) -> bool:
+    """Whether something is a ``tf.function``."""
+    return hasattr(function, "_list_all_concrete_functions")
 
 
 def _elements(spec: Any, batch: Batch) -> Any:
