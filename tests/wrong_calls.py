@@ -461,10 +461,18 @@ def fit(
     loss: Any = None,
     inputs: Any = INPUTS,
     metrics: tuple[Any, ...] = (),
+    *,
+    run_eagerly: bool = False,
+    batch_size: int = BATCH,
 ) -> None:
     loss = loss or tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, metrics=list(metrics))
-    model.fit(inputs, targets, batch_size=BATCH, verbose=0)
+    model.compile("adam", loss, metrics=list(metrics), run_eagerly=run_eagerly)
+    model.fit(inputs, targets, batch_size=batch_size, verbose=0)
+
+
+class OwnLayer(tf_keras.layers.Layer):
+    def call(self, inputs: Any) -> Any:
+        return 2 * inputs
 
 
 def number_as_input() -> tf_keras.Model:
@@ -528,6 +536,19 @@ USES: dict[str, Make] = {
         network(flipout()), inputs=WRONG_INPUTS["SciPy's sparse"]
     ),
     "bytes in fit": lambda: fit(network(flipout()), inputs=INPUTS.astype("uint8")),
+    "a loss for each example": lambda: fit(
+        network(flipout()), loss=tf_keras.losses.MeanSquaredError(reduction="none")
+    ),
+    "a loss for each example, called": lambda: fit(
+        network(flipout()),
+        loss=tf_keras.losses.MeanSquaredError(reduction="none"),
+        run_eagerly=True,
+    ),
+    "a mask for a layer that knows none": lambda: fit(
+        network(tf_keras.layers.Masking(), tf_keras.layers.TimeDistributed(OwnLayer())),
+        inputs=np.zeros((BATCH, 3, WIDTH), "float32"),
+        batch_size=BATCH - 2,  # its size is not known to the compiled step
+    ),
     "a KL of each weight": lambda: fit(with_divergence(of_each_weight, 4, UNITS)),
     "a KL as a number of Python": lambda: fit(
         with_divergence(lambda q, p, _: float(tfd.kl_divergence(q, p)), UNITS)

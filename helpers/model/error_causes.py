@@ -129,6 +129,20 @@ DIVERGENCES = (
         cure=f"Make each of them one event: {PRIOR}, or `tfd.Sample` for the prior.",
     ),
     Cause(
+        text=r"Input 0: \[\d+\] != input \d+: \[\]|AddN\[.* with input shapes: \[[?\d]+\], \[\]",
+        cause="The compiled loss returns one number for each example (`reduction=\"none\"`), and "
+        "Keras adds them to the entries of `losses`, which are one number each.",
+        cure="Leave `reduction` out: the loss is then the mean over the batch, beside which the KL "
+        "weighs 1/N. `reduction=\"none\"` is for a training loop of your own, which takes the mean "
+        "itself.",
+    ),
+    Cause(
+        text=r"does not support masking, but was passed an input_mask",
+        cause="A layer of your own gets the mask of an `Embedding(mask_zero=True)` or of a "
+        "`Masking` layer, and has not said that it hands the mask on.",
+        cure="`self.supports_masking = True` in its `__init__`, if it treats each step by itself.",
+    ),
+    Cause(
         text=r"AddN|Dimension \d+ in both shapes must be equal",
         cause="The divergence function returned one number for each weight. Keras accepts them "
         "in `losses`, and fails when it adds the entries.",
