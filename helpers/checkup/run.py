@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from ..model.checks import check_keras_version, check_weights
+from ..model.checks import check_keras_version, check_weights, check_whole
 from ..model.kept_logits import operations_noted
 from ..model.keras_losses import ignores_classes
 from ..model.network_call import word_on_a_list_of_one
@@ -113,12 +113,8 @@ def _check_arguments(network: Any, num_examples: int | None, batch_size: int | N
     if not is_keras_3(network):
         check_keras_version(network)
     for name, value in (("num_examples", num_examples), ("batch_size", batch_size)):
-        if value is not None and not _is_count(value):
-            raise ValueError(f"{name} is {value!r}: give a whole number of at least 1.")
-
-
-def _is_count(value: Any) -> bool:
-    return not isinstance(value, str) and int(value) == value and value >= 1
+        if value is not None:
+            check_whole(name, value, 1)
 
 
 def _build(network: Any, batch: Batch) -> None:

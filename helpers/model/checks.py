@@ -67,6 +67,64 @@ def check_weights(neural_net: tf_keras.layers.Layer) -> None:
         )
 
 
+def is_whole(value: object) -> bool:
+    """Whether a value is one whole number, of Python, NumPy or TensorFlow; no text, yes or no."""
+    if isinstance(value, (str, bytes, bool, np.bool_)) or value is None:
+        return False
+    array = np.asarray(value)
+    if array.shape != () or array.dtype.kind not in "iuf":
+        return isinstance(value, int)  # beyond 64 bits
+    return bool(np.isfinite(array) and array == np.floor(array))
+
+
+def check_whole(name: str, value: object, least: int, hint: str = "") -> int:
+    """Return an argument as a whole number of Python.
+
+    Parameters
+    ----------
+    name, value
+        Of the argument.
+    least
+        The smallest number that it may be.
+    hint
+        What it counts, in words that fit after "give".
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number, or a smaller one.
+    """
+    number = int(value) if is_whole(value) else None  # type: ignore[call-overload]
+    if number is None or number < least:
+        what = f"{hint}, a" if hint else "a"
+        raise ValueError(f"{name} is {value!r}: give {what} whole number of at least {least}.")
+    return number
+
+
+def check_number(name: str, value: object, low: float, high: float, give: str) -> float:
+    """Return an argument as a number of Python between two others, these included.
+
+    Parameters
+    ----------
+    name, value
+        Of the argument.
+    low, high
+        The smallest and the largest number that it may be.
+    give
+        What to write, in words that fit after "give".
+
+    Raises
+    ------
+    ValueError
+        If it is no finite number, or lies outside.
+    """
+    array = np.asarray(value)
+    is_number = array.shape == () and array.dtype.kind in "iuf"
+    if not (is_number and np.isfinite(array) and low <= array <= high):
+        raise ValueError(f"{name} is {value!r}: give {give}.")
+    return float(array)
+
+
 def check_optimizer(optimizer: object) -> None:
     """Raise unless ``optimizer`` is an optimizer of ``tf_keras``.
 

@@ -17,6 +17,7 @@ from .likelihood import (
     bernoulli,
     categorical,
     check_pairing,
+    flatten_heads,
     from_distribution_function,
     from_function,
     of_distribution,
@@ -32,6 +33,12 @@ ASK = (
     "Compile with loss=lambda y, rv: -rv.log_prob(y), or pass "
     "likelihood=lambda y, rv: -rv.log_prob(y)."
 )
+
+
+def loss_weights(network: Any) -> list[float]:
+    """Return what each output's loss counts, as ``compile`` was told; none if it was not."""
+    weights = getattr(getattr(network, "compiled_loss", None), "_user_loss_weights", None)
+    return [] if weights is None else [float(weight) for weight in flatten_heads(weights)]
 
 
 def own_loss_function(loss: Any) -> Callable[..., Any] | None:
@@ -110,7 +117,11 @@ def _check_same(
     found: Likelihood, function: Callable[..., Any], targets: Any, outputs: Any
 ) -> None:
     """Raise unless a loss is the mean or the sum of minus the distribution's log_prob."""
-    theirs = from_function(function).log_prob(targets, outputs)
+    try:
+        theirs = from_function(function).log_prob(targets, outputs)
+    except tf.errors.InvalidArgumentError:  # of shapes that do not belong together
+        check_pairing(found, targets, outputs)
+        raise
     total = -float(tf.reduce_sum(theirs))
     mean = total / max(1, int(tf.size(theirs)))
     try:
@@ -120,6 +131,8 @@ def _check_same(
             raise
         raise ValueError(f"{str(error).partition('. ')[0]}. {_ask(function)}") from error
     ours = _mean_nats(found, targets, outputs)
+    if not np.isfinite(ours) and not np.isfinite(total):
+        return  # targets outside of the support, which are named where the data are read
     size = int(tf.convert_to_tensor(targets).shape[0])
     count = int(tf.size(found.log_prob(targets, outputs)))
     wanted = [ours, ours / size, ours / count]

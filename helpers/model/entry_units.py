@@ -36,6 +36,7 @@ from .measured_scales import (
     has_own_variables,
     posteriors_of_network,
 )
+from .on_the_prior import on_the_prior
 from .reachable import reachable
 from .recorded_draws import recorded_factor
 from .small_scales import enlarged, small_scales
@@ -203,6 +204,7 @@ class _Probe:
             known = first[index] != index
             units.append(units[first[index]] if known else self._unit(index, group))
         units = self._by_slope(units, [i for i, place in enumerate(first) if i == place])
+        units = self._without_floor(units)
         units = [units[place] for place in first]
         doubled = self._doubled(units)
         return [self._with_variable(i, unit) for i, unit in enumerate(doubled)]
@@ -494,7 +496,7 @@ class _Probe:
             size = sum(p.num_weights for p in unit.posteriors)
             apart = floor / unit.factor
             if abs(apart) > 2e-3 * size + 1e-5 * abs(self.values[index] / unit.factor):
-                problem = f"it does not go down to 0, as a KL does, but to {apart:.4g} nats"
+                problem = _stays_above(apart)
                 return replace(unit, kind="unknown", problem=problem)
             return unit
         drawn = drawn_kl(unit.posteriors)
@@ -510,6 +512,35 @@ class _Probe:
             f"beside the KL of {drawn[0]:.4g} nats it holds {apart:+.4g} nats of something else"
         )
         return replace(unit, kind="unknown", problem=problem)
+
+    def _without_floor(self, units: list[EntryUnit]) -> list[EntryUnit]:
+        """Return the units; unknown where an entry stays above the KL once that is next to 0.
+
+        A KL below which an entry does not fall, as under free bits, shows nowhere else.
+        """
+        chosen = [i for i, u in enumerate(units) if u.kind == "kl" and _follows_a_formula(u)]
+        if not chosen:
+            return units
+        calls = 8 if any(units[i].is_drawn for i in chosen) else 1
+        posteriors = [p for i in chosen for p in units[i].posteriors]
+        with on_the_prior(list({id(p): p for p in posteriors}.values())):
+            try:
+                values = np.array([_values(self._call(seed=40 + s)) for s in range(calls)])
+            except Exception:  # noqa: BLE001 (a network that does not run at such weights)
+                return units
+            wanted = {i: closed_form(units[i].posteriors) for i in chosen}
+        found = list(units)
+        for index in chosen:
+            nats, formula = values[:, index] / units[index].factor, wanted[index]
+            if formula is None or not np.isfinite([formula, *nats]).all():
+                continue
+            size = sum(p.num_weights for p in units[index].posteriors)
+            error = 5 * nats.std() / np.sqrt(calls) + 1e-5 * size + 1e-2 * abs(formula) + 1e-4
+            apart = float(nats.mean() - formula)
+            if apart > error:
+                problem = _stays_above(apart)
+                found[index] = replace(units[index], kind="unknown", problem=problem)
+        return found
 
     def _doubled(self, units: list[EntryUnit]) -> list[EntryUnit]:
         """Return the units, those marked whose entry falls when every row is given twice."""
@@ -639,6 +670,13 @@ def differ_in_shape(posterior: Posterior) -> bool:
     return bool(q.batch_shape != p.batch_shape or q.event_shape != p.event_shape)
 
 
+def _follows_a_formula(unit: EntryUnit) -> bool:
+    """Whether the KL of an entry with a factor has a closed form."""
+    return bool(np.isfinite(unit.factor) and unit.factor) and (
+        closed_form(unit.posteriors) is not None
+    )
+
+
 def drawn_kl(posteriors: tuple[Posterior, ...]) -> tuple[float, float] | None:
     """Return an estimate of the sum of the KLs and its standard error, in nats."""
     exact = closed_form(posteriors)
@@ -729,6 +767,13 @@ def _not_proportional(nats: Array, values: Array) -> str:
             f"{abs(constant):.4g}, and that constant is no KL"
         )
     return "it does not follow the KL of the layer's posterior and prior, times a number"
+
+
+def _stays_above(nats: float) -> str:
+    return (
+        f"it does not go down to 0, as a KL does, but to {nats:.4g} nats: let the divergence "
+        "return the KL alone, without a floor (free bits) or a constant"
+    )
 
 
 def _zero() -> str:

@@ -130,10 +130,10 @@ DIVERGENCES = (
     ),
     Cause(
         text=r"Input 0: \[\d+\] != input \d+: \[\]|AddN\[.* with input shapes: \[[?\d]+\], \[\]",
-        cause="The compiled loss returns one number for each example (`reduction=\"none\"`), and "
+        cause='The compiled loss returns one number for each example (`reduction="none"`), and '
         "Keras adds them to the entries of `losses`, which are one number each.",
         cure="Leave `reduction` out: the loss is then the mean over the batch, beside which the KL "
-        "weighs 1/N. `reduction=\"none\"` is for a training loop of your own, which takes the mean "
+        'weighs 1/N. `reduction="none"` is for a training loop of your own, which takes the mean '
         "itself.",
     ),
     Cause(

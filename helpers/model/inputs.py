@@ -340,6 +340,11 @@ def _check_type(data: Any, name: str) -> None:
         raise TypeError(f"{name} {DENSE}")
     if isinstance(data, tf.RaggedTensor):
         raise TypeError(f"{name} {_ragged()}")
+    if np.ma.is_masked(data):
+        raise ValueError(
+            f"{name} is a masked array, and TensorFlow takes what lies under its mask: fill the "
+            "gaps with array.filled(value), or leave those rows out."
+        )
     if is_stream(data):
         raise TypeError(f"{name} hold a dataset inside a list or beside targets: pass it alone.")
     if data is None or isinstance(data, (str, bytes, Iterator)) or callable(data):
@@ -351,6 +356,7 @@ def _check_type(data: Any, name: str) -> None:
 
 def _of_frame(frame: pd.DataFrame, name: str) -> Array:
     """Return the columns of a frame side by side [examples, columns]."""
+    frame = frame.astype(dict.fromkeys(frame.select_dtypes("category"), object)).infer_objects()
     kinds = {str(column): str(kind) for column, kind in frame.dtypes.items()}
     numbers = all(pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes)
     if numbers:

@@ -367,7 +367,9 @@ def _check_pairing_of_head(head: Likelihood, targets: tf.Tensor, outputs: Any) -
         raise ValueError(
             "The network puts out one distribution for all rows of a batch together (batch shape "
             f"(), event shape {tuple(outputs.event_shape)}), as a Gaussian process does: it has no "
-            "likelihood of each example. Train it with fit and its own loss."
+            "likelihood of each example. If the examples are independent, leave their axis in the "
+            "batch shape, as in tfd.Independent(tfd.Normal(mean, noise), "
+            "reinterpreted_batch_ndims=1); else train it with fit and its own loss."
         )
     if nats.shape.rank == 0:
         raise ValueError(
@@ -453,6 +455,8 @@ def _unpaired(targets: tuple[Any, ...], distribution: Any, shape: tf.TensorShape
         cure = "Write t[..., :1] in place of t[..., 0] in the network, or pass targets[:, 0]."
         return text + cure
     is_column = len(targets) == shape.rank and targets[-1] == 1
+    if name.startswith("Categorical") and len(targets) == shape.rank + 1:
+        return text + "Pass class numbers: targets.argmax(axis=-1) of one-hot rows."
     if "Categorical" in name and (is_column or len(targets) == shape.rank - 1):
         numbers = "targets[..., 0]" if is_column else "targets"
         return text + f"Pass one-hot rows: tf.one_hot({numbers}, {shape[-1]})."

@@ -15,6 +15,7 @@ import tensorflow_probability as tfp
 from .activations import activation_of_head, last_activation
 from .compiled_loss import (
     distribution_beside_loss,
+    loss_weights,
     num_arguments,
     of_compiled_loss,
     own_loss_function,
@@ -118,8 +119,8 @@ def _of_heads(network: Any, outputs: Any, targets: Any, given: Any) -> HeadsLike
 
 def _check_loss_weights(network: Any, given: Any) -> None:
     """Raise if heads were compiled with weights: the log-likelihood is their plain sum."""
-    weights = getattr(getattr(network, "compiled_loss", None), "_user_loss_weights", None)
-    if given is None and weights is not None and any(w != 1 for w in flatten_heads(weights)):
+    weights = loss_weights(network)
+    if given is None and any(weight != 1 for weight in weights):
         raise ValueError(
             f"The network was compiled with loss_weights={weights}, but the log-likelihood of an "
             "example is the plain sum over its outputs: pass likelihood= with one loss for each "

@@ -60,6 +60,8 @@ def _neighbours(item: Any) -> list[Any]:
     found = list(getattr(item, "__dict__", {}).values())
     python_function = getattr(item, "python_function", None)
     found += [] if python_function is None else [python_function]
+    owner = getattr(item, "weakrefself_target__", None)  # of a method that is a tf.function
+    found += [] if owner is None else [owner()]
     return found + _of_class(type(item))
 
 

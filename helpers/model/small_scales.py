@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from .untouched import read, snapshot
 from .weight_posteriors import Posterior
@@ -108,12 +109,17 @@ def shrink(posterior: Posterior, *, higher: bool = False) -> SmallScale:
     means = posterior.moves_mean()
     masks = [(slope != 0) & ~moved for slope, moved in zip(slopes, means, strict=True)]
     start = [read(variable) for variable in posterior.variables]
+    if sum(int(mask.sum()) for mask in masks) > posterior.num_weights:
+        start, masks = _without_factors(posterior, start, masks)
     best, best_value, best_score = None, CANDIDATES[0], -np.inf
     if not any(mask.any() for mask in masks):
         return SmallScale(posterior, float("nan"), slopes)
     for value in CANDIDATES:
         _fill(posterior, start, masks, value)
-        tried = _tried(posterior, masks)
+        try:
+            tried = _tried(posterior, masks)
+        except tf.errors.InvalidArgumentError:  # a covariance that cannot be inverted there
+            continue
         if (score := _score(tried, masks)) > best_score:
             best, best_value, best_score = tried, value, score
         if best is not None and SMALLEST <= best.log_scale <= WANTED and best_score > -np.inf:
@@ -125,6 +131,26 @@ def shrink(posterior: Posterior, *, higher: bool = False) -> SmallScale:
         best_value = best_value * HIGHER if best_value < 0 else 10 * best_value
     _fill(posterior, start, masks, best_value)
     return _tried(posterior, masks) if higher else best
+
+
+def _without_factors(
+    posterior: Posterior, start: list[Any], masks: list[Any]
+) -> tuple[list[Any], list[Any]]:
+    """Set the factors of a covariance of low rank to 0, and leave them out of the scales.
+
+    They add to the variance by their squares, so that the entropy has no slope where they are 0.
+    """
+    _fill(posterior, start, masks, 0.0)
+    try:
+        _, slopes = posterior.entropy_gradients()
+    except tf.errors.InvalidArgumentError:
+        return start, masks
+    left = [mask & (slope != 0) for mask, slope in zip(masks, slopes, strict=True)]
+    if not any(mask.any() for mask in left) or not all(map(np.all, map(np.isfinite, slopes))):
+        return start, masks
+    gone = [mask & ~own for mask, own in zip(masks, left, strict=True)]
+    triples = zip(start, gone, strict=True)
+    return [np.where(factor, 0.0, value).astype(value.dtype) for value, factor in triples], left
 
 
 def enlarged(small: SmallScale, scale: float) -> SmallScale:

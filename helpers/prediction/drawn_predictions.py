@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from ..model.checks import check_number, check_whole
 from ..model.families import Family, family_of
 from ..model.heads import in_order
 from ..model.inputs import as_tensors, is_stream, read_arrays
@@ -158,8 +159,11 @@ class Predictions:
             If ``level`` is not between 0 and 1, the draws are too few for an interval of the mean,
             or an observation is a class.
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level is {level}: give a share between 0 and 1, for instance 0.95.")
+        level = check_number(
+            "level", level, 1e-9, 1 - 1e-9, "a share between 0 and 1, for instance 0.95"
+        )
+        if num_samples is not None:
+            check_whole("num_samples", num_samples, 1)
         if of not in (None, "observation", "mean"):
             raise ValueError(f'of is {of!r}: say "observation" or "mean".')
         if of is None:

@@ -5,7 +5,7 @@ Introduced in chapters/04-elbo.md, "Five weights side by side".
 
 from __future__ import annotations
 
-import numbers
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +15,7 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from ..draws.replay import trace
-from ..model.checks import check_keras_version, check_weights
+from ..model.checks import check_keras_version, check_number, check_weights, check_whole
 from ..model.heads import head_names, in_order, like_heads
 from ..model.inputs import Examples, as_tensors
 from ..model.likelihood import (
@@ -99,8 +99,9 @@ def predict_by_draws(
         nothing says what the outputs are, ``num_draws`` is below 1, or ``max_memory`` is too small
         for one draw of a few examples.
     """
+    seed = check_whole("seed", seed, 0)
     tf.random.set_seed(seed)  # for the weights of a network that was never called
-    _check_options(neural_net, num_draws, max_memory)
+    num_draws = _checked_draws(neural_net, num_draws, max_memory)
     blocks = InputBlocks(inputs)
     predict = _compile(neural_net, blocks, num_draws, likelihood, max_memory, jit_compile)
     return predict(blocks, seed)
@@ -129,20 +130,17 @@ def compile_prediction(
     TypeError, ValueError
         As :func:`predict_by_draws`.
     """
-    _check_options(neural_net, num_draws, max_memory)
+    num_draws = _checked_draws(neural_net, num_draws, max_memory)
     blocks = InputBlocks(inputs)
     predict = _compile(neural_net, blocks, num_draws, likelihood, max_memory, jit_compile)
     return lambda others, seed: predict(InputBlocks(others), seed)
 
 
-def _check_options(neural_net: Any, num_draws: Any, max_memory: float) -> None:
+def _checked_draws(neural_net: Any, num_draws: Any, max_memory: float) -> int:
+    """Return the number of draws, once the other options are such that they can be made."""
     check_keras_version(neural_net)
-    if not isinstance(num_draws, numbers.Real) or num_draws % 1:
-        raise ValueError(f"num_draws is {num_draws!r}: give a whole number of at least 1.")
-    if num_draws < 1:
-        raise ValueError(f"num_draws is {num_draws}: draw the weights at least once.")
-    if not max_memory > 0:
-        raise ValueError(f"max_memory is {max_memory}: give a positive number of bytes.")
+    check_number("max_memory", max_memory, 1, math.inf, "a positive number of bytes")
+    return check_whole("num_draws", num_draws, 1, "how often to draw the weights")
 
 
 def _compile(

@@ -14,6 +14,7 @@ from tf_keras.src.engine import compile_utils
 
 from ..checkup import checkup
 from ..checkup.report import Finding
+from ..model.checks import check_whole
 from ..model.heads import WITHOUT_LOSS
 from ..model.inputs import check_eager
 from ..model.kept_logits import operations_noted
@@ -77,12 +78,9 @@ class ElboMonitor(tf_keras.callbacks.Callback):
 
     def __init__(self, num_examples: int, *, likelihood: Any = None, check: bool = True) -> None:
         super().__init__()
-        if isinstance(num_examples, (str, bool)) or num_examples < 1 or num_examples % 1:
-            raise ValueError(
-                f"num_examples is {num_examples!r}: give the number of training examples, a whole "
-                "number of at least 1."
-            )
-        self.num_examples = int(num_examples)
+        self.num_examples = check_whole(
+            "num_examples", num_examples, 1, "the number of training examples"
+        )
         self.likelihood = likelihood
         self.check = check
         self._supports_tf_logs = True  # or Keras would wait for each step, to read its logs

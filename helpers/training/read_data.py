@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from ..model.checks import check_finite_rows
+from ..model.checks import check_finite_rows, check_number, check_whole, is_whole
 from ..model.heads import arrange_targets
 from ..model.inputs import (
     Examples,
@@ -84,7 +84,7 @@ def read_training_data(
     TypeError, ValueError
         As :func:`~helpers.training.train.train_by_elbo` says.
     """
-    _check_numbers(options, num_epochs, kl_weight)
+    _check_numbers(options, kl_weight)
     reader = _Reader(neural_net, options, num_epochs, seed)
     batches: Batches
     if is_stream(inputs):
@@ -132,15 +132,12 @@ def read_validation_data(neural_net: tf_keras.Model, data: Any, training: Traini
     return reader.in_batches(examples, min(order.batch_size, examples.num_examples))
 
 
-def _check_numbers(options: DataOptions, num_epochs: int, kl_weight: float | None) -> None:
+def _check_numbers(options: DataOptions, kl_weight: float | None) -> None:
     """Raise for numbers that no training can have."""
-    if not (isinstance(num_epochs, (int, np.integer)) and num_epochs >= 0):
-        raise ValueError(f"num_epochs is {num_epochs!r}: give a whole number of at least 0.")
-    if kl_weight is not None and not (np.isfinite(kl_weight) and kl_weight >= 0):
-        raise ValueError(f"kl_weight is {kl_weight}: give a number of at least 0; None means 1/N.")
-    number = options.num_examples
-    if number is not None and not (isinstance(number, (int, np.integer)) and number >= 1):
-        raise ValueError(f"num_examples is {number!r}: give N, a whole number of at least 1.")
+    if kl_weight is not None:
+        check_number("kl_weight", kl_weight, 0, np.inf, "a number of at least 0; None means 1/N")
+    if options.num_examples is not None:
+        check_whole("num_examples", options.num_examples, 1, "N")
 
 
 class _Reader:
@@ -159,13 +156,13 @@ class _Reader:
         examples = read_arrays(inputs, targets, self.options.sample_weight)
         number = examples.num_examples
         size = min(BATCH_SIZE, number) if batch_size is None else batch_size
-        if not (isinstance(size, (int, np.integer)) and 1 <= size <= number):
+        if not (is_whole(size) and 1 <= size <= number):
             raise ValueError(
-                f"batch_size is {size}, but there are {number} training examples: choose a batch "
+                f"batch_size is {size!r}, but there are {number} training examples: choose a batch "
                 f"size from 1 to {number}."
             )
         self._try(examples.rows(slice(0, FIRST)))
-        return self.in_batches(examples, size)
+        return self.in_batches(examples, int(size))
 
     def in_batches(self, examples: Examples, size: int) -> ArrayBatches:
         """Return examples in memory as batches, once the network was understood."""

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tf_keras
 
 from ..draws.replay import has_loop, unrepeatable_operations
-from ..model.checks import check_keras_version, check_optimizer
+from ..model.checks import check_keras_version, check_optimizer, check_whole
 from ..model.likelihood import AnyLikelihood
 from .devices import check_devices, compile_steps_for_devices
 from .loss_terms import LossTerms
@@ -103,8 +103,7 @@ class Stepper:
         self.data, self.batches, self.order = data, data.batches, data.batches.order
         self.num_examples, self.objective = data.num_examples, data.objective
         self.step = self._trace()
-        if num_draws < 1:
-            raise ValueError(f"num_draws is {num_draws}: draw the weights at least once a step.")
+        num_draws = check_whole("num_draws", num_draws, 1, "how often to draw the weights a step")
         if jit_compile is None:
             jit_compile = self._pays_to_compile(self.order.num_steps * num_draws)
         self.options = StepOptions(num_draws, seed, jit_compile)

@@ -6,6 +6,7 @@ Introduced in chapters/01-kl-formula.md, "The guess, term by term".
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ import pandas as pd
 import tensorflow as tf
 import tf_keras
 
-from ..model.checks import check_keras_version
+from ..model.checks import check_keras_version, check_number, check_whole
 from ..model.outputs import remember_likelihood
 from ..saving.autosave import saving_into
 from .read_data import DataOptions
@@ -152,6 +153,7 @@ def train_by_elbo(
     check_keras_version(neural_net)
     _check_saving(folder, save_every, resume, callbacks)
     optimizer = _optimizer(neural_net, optimizer, learning_rate)
+    num_epochs, seed = check_whole("num_epochs", num_epochs, 0), check_whole("seed", seed, 0)
     options = DataOptions(likelihood, sample_weight, class_weight, num_examples)
     workers = Workers(neural_net.distribute_strategy)
     with workers.watched(lambda: "Start all of them again."), contextlib.ExitStack() as stack:
@@ -194,6 +196,8 @@ def _optimizer(
         )
     if optimizer is not None:
         return optimizer
+    if learning_rate is not None:
+        check_number("learning_rate", learning_rate, 0, math.inf, "a number above 0, say 0.01")
     compiled = getattr(neural_net, "optimizer", None)
     if compiled is not None and learning_rate is None:
         return compiled
@@ -214,8 +218,7 @@ def _check_saving(folder: Any, save_every: float, resume: bool, callbacks: Seque
         raise ValueError("resume=True needs a folder to go on from: pass folder= as well.")
     if folder is not None and not os.fspath(folder):
         raise ValueError('folder is "": pass the name of a folder, for instance "runs/first".')
-    if not (isinstance(save_every, (int, float)) and save_every >= 0):
-        raise ValueError(f"save_every is {save_every}: give seconds, for instance 60.")
+    check_number("save_every", save_every, 0, math.inf, "seconds, for instance 60")
     if folder is not None and len(callbacks):
         raise ValueError(
             "callbacks and folder are given, but what a callback remembers (the patience of "

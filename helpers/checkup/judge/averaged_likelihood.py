@@ -40,14 +40,16 @@ def _averaged(case: Case, value: float, expected: float, verdict: Verdict) -> Fi
     text = (
         f"The data term is the mean over the {each} predictions of each example, as Keras's losses "
         "take it (pixels, steps or columns). The log-likelihood of an example is their sum: "
-        f"next to this mean, a KL divided by N weighs {each} times too much."
     )
     cure = (
         f"Divide the KL by {count * n:.6g} (N = {n} times {each}) in place of {n}; or keep it "
         f"and multiply the loss by {each}."
     )
     if verdict == "look":
-        cure = f"Sum over them: multiply the loss by {each}."
+        text += f"next to this mean, the KL of a code must be divided by {each} too."
+        cure = f"If it is not, sum over the predictions: multiply the loss by {each}."
+    else:
+        text += f"next to this mean, a KL divided by N weighs {each} times too much."
     return Finding(
         kind="likelihood-averaged",
         verdict=verdict,

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..measure.case import Case
 from ..measure.other_entries import layers_with_unknown_entries
+from ..measure.outside_support import outside_support
 from ..measure.reach import Reach, reaches
 from ..measure.seen_outputs import seen_outputs
 from ..measure.still_outputs import is_unused, still_columns
@@ -16,6 +17,8 @@ CLASS_GAP = 0.02  # of a probability
 def check_reach(case: Case) -> list[Finding]:
     """Return alarms for means out of reach of the targets, and for a noise with a bound."""
     if not case.bayesian_layers or case.objective.kind == "losses":
+        return []
+    if outside_support(case):  # what cuts the mean off is the distribution, not an activation
         return []
     found = []
     for reach in reaches(case):

@@ -26,6 +26,10 @@ def missing(factor: KLFactor, case: Case) -> Finding:
         return _read_before(case)
     if factor.is_unfelt and none_felt and case.data.holds_constant:
         return _computed_once(case)
+    if factor.entries and any(factor.shares):
+        return _no_kl(case)
+    if factor.entries and case.objective.kind == "fit":
+        return _times_zero(case)
     return _never_added(case) if factor.entries else _no_entry(case)
 
 
@@ -111,6 +115,30 @@ def _never_added(case: Case) -> Finding:
         "tape, as a tensor (no float(), no .numpy()), and read it anew at every step."
     )
     return _missing(reason, cure, case)
+
+
+def _no_kl(case: Case) -> Finding:
+    reason = (
+        "The layer adds an entry to losses, and it counts, but it does not depend on the standard "
+        "deviations: it is no KL, which holds -log σ of each weight."
+    )
+    return _missing(reason, _return_the_kl(case), case)
+
+
+def _times_zero(case: Case) -> Finding:
+    reason = (
+        "fit adds what the layer puts into losses, but that is 0: a weight of 0 multiplies the KL, "
+        "or the divergence returns none."
+    )
+    cure = f"{_return_the_kl(case)} A warm-up ends there: keep its weight in a tf.Variable."
+    return _missing(reason, cure, case)
+
+
+def _return_the_kl(case: Case) -> str:
+    return (
+        f"Let the divergence return the KL divided by N: lambda q, p, _: tfd.kl_divergence(q, p) / "
+        f"{divisor(case):.6g}."
+    )
 
 
 def _missing(reason: str, cure: str, case: Case) -> Finding:

@@ -5,6 +5,7 @@ from typing import Any
 
 import tf_keras
 
+from ...model.compiled_loss import loss_weights
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
 from ..report import Finding, Sureness, Verdict
@@ -75,6 +76,25 @@ def _right(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
     # float32 leaves about 1e-9 of an objective of size 1 uncertain, which counts for a huge N.
     rounding = (3e-9 + factor.error) * case.setup.num_examples
     return right(case) if abs(ratio - 1) < 0.01 + min(rounding, 0.25) else None
+
+
+def _weighted_loss(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
+    """Return an alarm if ``loss_weights`` multiply a data term beside which the KL was right."""
+    weights = loss_weights(case.network) if case.objective.kind == "fit" else []
+    if not weights or len(set(weights)) > 1 or abs(ratio * weights[0] - 1) > 0.01:
+        return None
+    told = f"loss_weights={weights}"
+    return Finding(
+        kind="kl-wrong-count" if ratio > 1 else "tempered",
+        verdict="wrong" if ratio > 1 else "look",
+        message=f"compile was told {told}, which multiplies the data term and not the KL: beside "
+        f"it the KL weighs {ratio:,.4g} times what it does in the ELBO. That is no ELBO"
+        + ("." if ratio > 1 else ", but a tempered (cold) posterior if you mean it."),
+        value=factor_of(ratio, case),
+        expected=right_factor(case),
+        sure="measured",
+        cure="Compile without loss_weights: the weight of the KL is right beside the loss itself.",
+    )
 
 
 def _negative(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
@@ -225,6 +245,7 @@ def _divided_by(ratio: float, case: Case) -> str:
 
 RULES: tuple[Callable[[float, KLFactor, Case], Finding | None], ...] = (
     _right,
+    _weighted_loss,
     _negative,
     averaged_predictions,
     _not_scaled,

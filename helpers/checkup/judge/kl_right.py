@@ -9,6 +9,11 @@ def right(case: Case) -> Finding:
     n, target = case.setup.num_examples, right_factor(case)
     share = "1/N" if case.data.averaged_over == 1 else f"1/{divisor(case):.6g}"
     text = f"The KL weighs {share} beside {beside(case)}, N = {n}."
+    if any(not head.is_likelihood for head in case.data.heads):
+        text = (
+            f"The KL weighs {share}, N = {n}. That is right once {beside(case)} stands beside it, "
+            "which the data term is not yet."
+        )
     return Finding(kind="kl-weight", verdict="right", message=text, value=target, expected=target)
 
 

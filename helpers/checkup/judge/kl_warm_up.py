@@ -14,6 +14,7 @@ from ..report import Finding
 from .kl_right import right_factor
 
 FIXED = {"layer-lost", "kl-counted-twice", "kl-wrong-sign", "wrong-shape", "not-a-kl"}
+MOST_BATCHES = 60  # beyond, 2^M - 1 is 2^M in the precision of floating numbers
 HALVING = "2^(M-i) / (2^M - 1) for batch i of M"
 
 
@@ -115,7 +116,7 @@ def halving(factor: KLFactor, case: Case) -> Finding | None:
             value *= batch
     elif abs(factor.value_twice / factor.value - 1) > 0.01:
         return None
-    sizes = [round(n / batch)] if batch else range(2, max(3, n // 2))
+    sizes = [round(n / batch)] if batch else range(2, min(max(3, n // 2), MOST_BATCHES))
     place = next((found for m in sizes if (found := _place(value, m)) is not None), None)
     if place is None:
         return None

@@ -12,8 +12,11 @@ from ..measure.case import Case
 from ..measure.data_term import HeadTerm
 from ..measure.head_losses import losses_of_heads
 from ..measure.known_losses import AS_PROBABILITIES, OF_SIGMOID
+from ..measure.outside_support import outside_support
 from ..measure.seen_outputs import SeenOutput, seen_outputs
 from ..report import Finding, Sureness
+from .targets_outside import CURE as CURE_OF_TARGETS
+from .targets_outside import said_by_kind
 
 SUMMED = (
     "lambda y, rv: -rv.log_prob(y) beside a network that ends in tfp.layers.IndependentNormal, or "
@@ -99,9 +102,12 @@ def _judge(case: Case, head: HeadTerm, name: str) -> Finding:
         return _unlike_columns(head)
     if head.role == "joint":
         return _joint(head)
+    if name in LIKELIHOODS and not case.data.is_identified and said_by_kind(case):
+        return _unknown(case)
     if name in SQUARED or (head.name == "squared error" and _is_plain(case, head)):
         return _squared()
-    if (name and name not in LIKELIHOODS) or (head.name == "absolute error"):
+    no_likelihood = name and name not in LIKELIHOODS and not head.is_likelihood
+    if no_likelihood or head.name == "absolute error":
         return _absolute(name or "the absolute error", case)
     if np.isfinite(head.smoothing):
         return _smoothed(head)
@@ -228,6 +234,17 @@ def _unknown(case: Case) -> Finding:
             text = "One row cannot tell which likelihood the data term is."
             cure = "Pass more rows, inputs and targets: ten are enough, and N as num_examples."
         return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
+    if said := said_by_kind(case) or outside_support(case):
+        text = f"Beside such targets it cannot be told which likelihood the data term is. {said}"
+        return Finding(
+            kind="likelihood-unknown", verdict="unknown", message=text, cure=CURE_OF_TARGETS
+        )
+    if said := _all_the_same(case):
+        cure = (
+            "Pass examples with other targets too: shuffle a dataset before it is batched, which "
+            "training needs as well."
+        )
+        return Finding(kind="likelihood-unknown", verdict="unknown", message=said, cure=cure)
     text = (
         f"The data term{called} equals no log-likelihood that is known here: of the distribution "
         "that the network puts out, of classes, of yes or no, of counts. If it is none, no weight "
@@ -243,6 +260,17 @@ def _unknown(case: Case) -> Finding:
     if far := _far_from_zero(case):
         text, cure = f"{text} {far}", "Train on (targets - targets.mean()) / targets.std()."
     return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
+
+
+def _all_the_same(case: Case) -> str:
+    """Return that no row has another target than the first, "" if some have."""
+    leaves = [np.asarray(leaf) for leaf in tf.nest.flatten(case.batch.targets)]
+    if not all(np.all(leaf == leaf[:1]) for leaf in leaves):
+        return ""
+    return (
+        f"All {case.batch.size} targets that were looked at are the same. A loss is known by how "
+        "it changes with the targets, so it cannot be told which likelihood the data term is."
+    )
 
 
 FAR = 1e4  # standard deviations of the targets from 0; of a square, float32 leaves no digit

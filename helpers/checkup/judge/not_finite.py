@@ -6,6 +6,7 @@ import tensorflow_probability as tfp
 from ...model.untouched import snapshot
 from ..measure.case import Case
 from ..measure.objective import evaluate
+from ..measure.outside_support import outside_support
 from ..report import Finding
 
 STEPS, SIZE = 2, 1e-3
@@ -17,6 +18,8 @@ def check_steps(case: Case) -> list[Finding]:
 
     The steps go against the sign of the gradient; the variables are put back afterwards.
     """
+    if outside_support(case):
+        return []
     trained = [v for v in case.variables if v.trainable and case.gradient(v) is not None]
     put_back = snapshot(case.variables)
     try:

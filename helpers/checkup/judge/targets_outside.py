@@ -6,10 +6,13 @@ import numpy as np
 import tensorflow as tf
 
 from ...model.heads import arrange_targets
+from ...model.keras_losses import LIKELIHOODS, loss_name
 from ...model.outputs import find_likelihood
 from ...model.targets import check_targets
 from ..measure.case import Case
+from ..measure.head_losses import losses_of_heads
 from ..measure.objective import evaluate
+from ..measure.outside_support import outside_support
 from ..report import Finding
 
 CURE = (
@@ -22,7 +25,7 @@ def check_all_targets(case: Case) -> list[Finding]:
     """Return an alarm for targets that are not what the likelihood describes."""
     if case.objective.kind not in ("fit", "data term") or case.setup.targets is None:
         return []
-    said = _said_by_kind(case) or _said_by_value(case)
+    said = said_by_kind(case) or outside_support(case) or _said_by_value(case)
     if not said:
         return []
     return [
@@ -30,10 +33,11 @@ def check_all_targets(case: Case) -> list[Finding]:
     ]
 
 
-def _said_by_kind(case: Case) -> str:
+def said_by_kind(case: Case) -> str:
     """Return what is wrong with some target of classes, of yes or no, of counts; "" if nothing."""
-    if not case.data.is_identified:  # other checks say what stands beside the outputs
-        return ""
+    names = {loss_name(loss) for loss in losses_of_heads(case, case.data.heads)}
+    if not case.data.is_identified and not (names and names <= LIKELIHOODS):
+        return ""  # other checks say what stands beside the outputs
     given = case.setup.loss if case.objective.kind == "data term" else None
     try:
         outputs = case.network(case.batch.inputs)
@@ -53,7 +57,8 @@ def _said_by_value(case: Case) -> str:
     extremes = case.setup.extremes
     if extremes is None or not np.isfinite(case.evaluations[0].value):
         return ""
-    value = evaluate(case.objective, extremes.with_rows(case.batch.size)).value
+    # Among other rows, since a loss of the whole batch may need them.
+    value = evaluate(case.objective, case.batch.led_by(extremes)).value
     if np.isfinite(value):
         return ""
     ends = [_number(part) for part in tf.nest.flatten(extremes.targets)]

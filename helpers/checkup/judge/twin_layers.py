@@ -43,7 +43,7 @@ def check_twins(case: Case) -> list[Finding]:
 def _twins(posteriors: list[Posterior]) -> dict[str, int]:
     """Return the names of layers that share means with another, and how many means."""
     twins: dict[str, int] = {}
-    means = {posterior: _means(posterior) for posterior in posteriors}
+    means = {posterior: own for posterior in posteriors if (own := _means(posterior)) is not None}
     for (first, a), (second, b) in itertools.combinations(means.items(), 2):
         shared = min(len(a), len(b))
         same = (
@@ -55,6 +55,9 @@ def _twins(posteriors: list[Posterior]) -> dict[str, int]:
     return twins
 
 
-def _means(posterior: Posterior) -> npt.NDArray[np.float32]:
+def _means(posterior: Posterior) -> npt.NDArray[np.float32] | None:
     assert posterior.make is not None
-    return np.ravel(posterior.make().mean())
+    try:
+        return np.ravel(posterior.make().mean())
+    except NotImplementedError:  # as of a flow
+        return None

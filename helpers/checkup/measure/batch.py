@@ -42,6 +42,12 @@ class Batch(NamedTuple):
         """Return that many rows, repeated if there are fewer."""
         return self.at([place % self.size for place in range(rows)])
 
+    def led_by(self, rows: "Batch") -> "Batch":
+        """Return as many rows, the first of them in place of its own."""
+        own = self.at(range(min(rows.size, self.size), self.size))
+        pairs = zip(rows, own, strict=True)
+        return Batch(*[None if a is None else _joined(a, b) for a, b in pairs])
+
     def at(self, places: Sequence[int]) -> "Batch":
         """Return the rows at these places."""
         return _mapped(lambda array: tf.gather(array, places), self)
@@ -163,6 +169,10 @@ def _word_on(examples: Examples) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _joined(first: Any, second: Any) -> Any:
+    return tf.nest.map_structure(lambda a, b: tf.concat([a, b], axis=0), first, second)
 
 
 def _mapped(change: Any, batch: Batch) -> Batch:

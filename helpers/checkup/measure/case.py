@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ...model.entry_units import confirmed
 from ...model.likelihood import AnyLikelihood
+from ...model.on_the_prior import on_the_prior
 from ...model.small_scales import SmallScale, small_scales
 from ...model.untouched import untouched
 from ...model.watch import Added, Watch
@@ -25,7 +26,6 @@ from .kl_factor import (
     with_second_depth,
 )
 from .objective import Evaluation, Objective, evaluate
-from .on_the_prior import on_the_prior
 from .own_layers import by_entries, posteriors_of, rescaled, units_beside
 from .stale_losses import lags_behind
 from .traced_weight import differs_from_traced, differs_when_compiled

@@ -219,8 +219,11 @@ def _is_on_the_line(distribution: Any) -> bool:
     try:
         bijector = plain_distribution(distribution).experimental_default_event_space_bijector()
         far = bijector.forward(tf.fill(distribution.event_shape, tf.cast(1e3, distribution.dtype)))
-    except (AttributeError, NotImplementedError, TypeError, ValueError):
-        return True  # none is known, as of a mixture
+    except (
+        *(AttributeError, NotImplementedError, TypeError, ValueError),
+        tf.errors.InvalidArgumentError,
+    ):
+        return True  # none is known, as of a mixture, or it takes all rows at once
     return bool(np.all(np.asarray(far, float) > LARGE))
 
 

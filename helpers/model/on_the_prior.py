@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...model.untouched import read, snapshot
-from ...model.weight_posteriors import Posterior
+from .untouched import read, snapshot
+from .weight_posteriors import Posterior
 
 LOWEST, HIGHEST, HALVINGS = -30.0, 10.0, 24
 
