@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from ..model.checks import check_keras_version, check_weights, check_whole
+from ..model.checks import check_keras_version, check_stateless, check_weights, check_whole
 from ..model.kept_logits import operations_noted
 from ..model.keras_losses import ignores_classes
 from ..model.network_call import word_on_a_list_of_one
@@ -19,7 +19,7 @@ from ..model.outputs import find_likelihood
 from ..model.time_distributed import runs_eagerly, steps_at_once
 from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
-from .judge.failures import cannot_run, diverged
+from .judge.failures import cannot_run, diverged, out_of_scope
 from .judge.keras_version import check_keras_3
 from .measure.batch import Batch, Data, read_data
 from .measure.case import TrainingSetup
@@ -90,6 +90,10 @@ def checkup(
     data = read_data(inputs, targets, num_examples, batch_size)
     if is_keras_3(network):
         return Report(check_keras_3(network))
+    try:
+        check_stateless(network)
+    except ValueError as error:
+        return Report([out_of_scope(error)], unchecked=[f"the network: {error}"])
     try:
         _build(network, data.batch)
     except Exception as error:  # noqa: BLE001 (a network that fails is a finding)

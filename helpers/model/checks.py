@@ -67,6 +67,23 @@ def check_weights(neural_net: tf_keras.layers.Layer) -> None:
         )
 
 
+def check_stateless(neural_net: tf_keras.layers.Layer) -> None:
+    """Raise if a recurrent layer carries its state from one batch to the next.
+
+    Raises
+    ------
+    ValueError
+        If one does: it takes batches of one size, and its examples do not stand alone.
+    """
+    for layer in neural_net._flatten_layers():
+        if isinstance(layer, tf_keras.layers.RNN) and layer.stateful:
+            raise ValueError(
+                f"Layer {layer.name} is stateful: it carries its state from one batch to the next, "
+                "and takes batches of one size only. Build it with stateful=False, and give it the "
+                "weights: network.set_weights(stateful_network.get_weights())."
+            )
+
+
 def is_whole(value: object) -> bool:
     """Whether a value is one whole number, of Python, NumPy or TensorFlow; no text, yes or no."""
     if isinstance(value, (str, bytes, bool, np.bool_)) or value is None:

@@ -568,11 +568,31 @@ class _Probe:
             variable.assign(2.0 * before + 0.25)  # its fixed point, −1/4, is no weight
             value = _values(self._call(seed=1))[index]
             variable.assign(before)
-            if not np.isclose(value, self.values[index], rtol=1e-4, atol=0):
+            moves = not np.isclose(value, self.values[index], rtol=1e-4, atol=0)
+            if moves and self._multiplies(index, unit, variable, value / self.values[index]):
                 return replace(unit, variable=variable)
         if unit.factor == 0:
             return replace(unit, kind="unknown", factor=float("nan"), problem=_zero())
         return unit
+
+    def _multiplies(self, index: int, unit: EntryUnit, variable: Any, ratio: float) -> bool:
+        """Whether the change of a variable changes an entry by one ratio, wherever the weights are.
+
+        That of a weight does; that of the scale of a prior changes a KL by more at other weights.
+        """
+        variables = list({id(v): v for p in unit.posteriors for v in p.variables}.values())
+        variables = [v for v in variables if v is not variable]
+        before, put_back = variable.numpy(), snapshot(variables)
+        for other in variables:
+            other.assign(0.5 * other)
+        try:
+            here = _values(self._call(seed=1))[index]
+            variable.assign(2.0 * before + 0.25)
+            there = _values(self._call(seed=1))[index]
+        finally:
+            variable.assign(before)
+            put_back()
+        return not np.isfinite(ratio) or bool(np.isclose(there, ratio * here, rtol=1e-3, atol=0))
 
 
 def confirmed(posteriors: list[Posterior], units: list[EntryUnit]) -> list[Posterior]:

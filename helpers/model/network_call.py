@@ -8,8 +8,10 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from .checks import check_stateless
 from .inputs import as_tensors, tensor_type
 from .kept_logits import operations_noted
+from .untouched import state_kept
 
 
 def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
@@ -27,15 +29,16 @@ def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
     Raises
     ------
     ValueError
-        If it does not run on them: what it raises, and what to pass.
+        If it does not run on them: what it raises, and what to pass; if it is stateful.
     """
+    check_stateless(network)
     failure: Exception
     kinds = [tensor_type(leaf) for leaf in tf.nest.flatten(inputs)]
     floats = [tf.as_dtype(tf_keras.backend.floatx()) if k.is_integer else k for k in kinds]
     kinds, floats = ([_declared(network, i, k) for i, k in enumerate(x)] for x in (kinds, floats))
     for wanted in [kinds] if floats == kinds else [kinds, floats]:
         try:
-            with operations_noted():
+            with operations_noted(), state_kept(network):
                 outputs = network(as_tensors(inputs, wanted))
         except Exception as error:  # noqa: BLE001 (whatever layers raise that take no such inputs)
             failure = error

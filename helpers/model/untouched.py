@@ -38,6 +38,17 @@ def untouched(*roots: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def state_kept(network: Any) -> Iterator[None]:
+    """Put back what a call of a network moves by itself: moving averages, counters, states."""
+    trained = {id(variable) for variable in network.trainable_variables}
+    put_back = snapshot(v for v in variables_of(network) if id(v) not in trained)
+    try:
+        yield
+    finally:
+        put_back()
+
+
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep warnings of the libraries off stderr."""
     loggers = [logging.getLogger(name) for name in ("absl", "tensorflow")]

@@ -27,11 +27,13 @@ from ..model.likelihood import (
 from ..model.lost_masks import lost_masks
 from ..model.network_call import call_network
 from ..model.outputs import find_likelihood
+from ..model.untouched import state_kept
 from .chunks import can_compile, compile_pieces, fit_pieces
 from .drawn_outputs import DrawnOutputs, LeafPart, ObjectPart, Part
 from .drawn_predictions import FEW, HeadsPredictions, Predictions
 from .input_blocks import Block, InputBlocks
 from .output_leaves import LeafNetwork, output_shape
+from .rows_apart import check_rows_apart
 
 tfd = tfp.distributions
 
@@ -161,15 +163,18 @@ def _compile(
     found = _likelihood(neural_net, outputs, few, likelihood)
     names = head_names(neural_net, outputs) if isinstance(found, HeadsLikelihood) else []
     network = LeafNetwork(neural_net, few.inputs, kinds, outputs)
+    if network.comes_apart:
+        check_rows_apart(network, as_tensors(tf.nest.flatten(few.inputs), kinds))
     draw, has_noise = _drawer(network, size, num_draws, max_memory, jit_compile)
 
     def predict(inputs: InputBlocks, seed: int) -> Predictions | HeadsPredictions:
         """Return the predictions for all blocks together, with the targets that these brought."""
         parts, brought = [], []
-        for block in inputs:
-            _check_shapes(block, network)
-            parts.append(draw(block, seed))
-            brought.append(block.examples.targets)
+        with state_kept(neural_net):
+            for block in inputs:
+                _check_shapes(block, network)
+                parts.append(draw(block, seed))
+                brought.append(block.examples.targets)
         # Tracing leaves graph tensors in `losses`; an eager call, values.
         neural_net(as_tensors(few.inputs, kinds))
         targets = None if brought[0] is None else _joined(brought)

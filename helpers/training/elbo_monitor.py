@@ -14,7 +14,7 @@ from tf_keras.src.engine import compile_utils
 
 from ..checkup import checkup
 from ..checkup.report import Finding
-from ..model.checks import check_whole
+from ..model.checks import check_stateless, check_whole
 from ..model.heads import WITHOUT_LOSS
 from ..model.inputs import check_eager
 from ..model.kept_logits import operations_noted
@@ -142,6 +142,11 @@ class ElboMonitor(tf_keras.callbacks.Callback):
         element
             Of the data: inputs, targets and weights, as ``fit`` passes them to a step.
         """
+        try:
+            check_stateless(self.model)
+        except ValueError as error:
+            _say(f"nothing is logged: {error}")
+            return
         inputs, targets = rows_of(element, MOST_ROWS)
         _build(self.model, inputs)
         with untouched(self.model):

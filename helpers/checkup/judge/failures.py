@@ -44,6 +44,18 @@ def diverged(error: ValueError) -> Finding:
     )
 
 
+def out_of_scope(error: ValueError) -> Finding:
+    """Return the finding that a network is of a kind that the check-up does not examine."""
+    text, _, cure = str(error).partition(". ")
+    return Finding(
+        kind="not-checked",
+        verdict="unknown",
+        message=f"This could not be checked: the network. {text}.",
+        sure="measured",
+        cure=cure,
+    )
+
+
 def not_checked(what: str, error: Exception) -> Finding:
     """Return the finding that a check could not cope with this network."""
     text = f"This could not be checked: {what} ({type(error).__name__}: {str(error)[:200]})."

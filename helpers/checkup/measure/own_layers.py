@@ -90,6 +90,8 @@ def _by_entries(factor: KLFactor, units: list[EntryUnit], added: list[Added]) ->
         if any(p.variables[0] is factor.posterior.variables[0] for p in unit.posteriors)
     ]
     if not about:
+        if factor.in_entries and any(unit.kind == "unknown" for unit in of_layer):
+            return unknown  # its slope in σ is that of a KL, and more is not known
         is_clear = is_zero or bool(factor.in_entries) or not any(factor.shares)
         return factor if is_clear or _are_penalties(of_layer) else unknown
     if any(unit.kind != "kl" for _, unit in about):
