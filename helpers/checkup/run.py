@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from ..model.checks import check_keras_version, check_stateless, check_weights, check_whole
+from ..model.finite_draws import finite_draws
 from ..model.kept_logits import operations_noted
 from ..model.keras_losses import ignores_classes
 from ..model.network_call import word_on_a_list_of_one
@@ -102,7 +103,7 @@ def checkup(
         check_weights(network)
     except ValueError as error:
         return Report([diverged(error)], unchecked=[f"the network: {error}"])
-    with untouched(network, loss):
+    with untouched(network, loss), finite_draws():
         return _examined(
             network,
             data,

@@ -21,7 +21,7 @@ DIRECT = tuple(np.log([1e-6, 1e-4, 1e-2, 1.0, 50.0]))
 HALVINGS = 15  # of what lies between: the KL at its end is below 1e-6 nats for each weight
 
 
-class _Pair(NamedTuple):
+class Pair(NamedTuple):
     """The variables of means and scales of some weights."""
 
     mean: Any
@@ -44,7 +44,8 @@ def lowest_values(
     call
         Calls the network and returns the values of all entries.
     """
-    chosen = {place: pairs for place, ps in entries.items() if (pairs := _pairs(place, ps, call))}
+    made = {place: pairs_of_entry(place, several, call) for place, several in entries.items()}
+    chosen = {place: pairs for place, pairs in made.items() if pairs}
     if not chosen:
         return {}
     pairs = [pair for several in chosen.values() for pair in several]
@@ -58,24 +59,43 @@ def lowest_values(
         put_back()
 
 
-def _pairs(place: int, posteriors: list[Posterior], call: Callable[[], list[Any]]) -> list[_Pair]:
-    """Return means and scales of an entry; none where a posterior's means are not found."""
-    found: list[_Pair] = []
+def pairs_of_entry(
+    place: int, posteriors: list[Posterior], call: Callable[[], list[Any]]
+) -> list[Pair]:
+    """Return means and scales of an entry; none where a posterior's means are not found.
+
+    Parameters
+    ----------
+    place, posteriors
+        Of the entry: its place in ``losses``, and whose weights it is about.
+    call
+        Calls the network and returns the values of all entries.
+    """
+    found: list[Pair] = []
     for posterior in posteriors:
         if not isinstance(posterior, MeasuredPosterior):
             return []
         means = list(posterior.means)
-        gradients = _gradients([place], means, call)
-        used = [v for v, g in zip(means, gradients, strict=True) if np.any(g)]
+        used = _used(place, means, call)
         taken = {id(pair.mean) for pair in found}
         free = [v for v in used if id(v) not in taken]
         if not free:
             return []
-        found.append(_Pair(free[0], posterior.variables[0], posterior.is_direct))
+        found.append(Pair(free[0], posterior.variables[0], posterior.is_direct))
     return found
 
 
-def _move_means(chosen: dict[int, list[_Pair]], call: Callable[[], list[Any]]) -> list[int]:
+def _used(place: int, variables: list[Any], call: Callable[[], list[Any]]) -> list[Any]:
+    """Return the variables that an entry depends on, though its slope may be 0 where they are."""
+    with tf.GradientTape() as tape:
+        for variable in variables:
+            tape.watch(variable)
+        value = tf.reduce_sum(call()[place])
+    gradients = tape.gradient(value, variables)
+    return [v for v, g in zip(variables, gradients, strict=True) if g is not None]
+
+
+def _move_means(chosen: dict[int, list[Pair]], call: Callable[[], list[Any]]) -> list[int]:
     """Set all means to where their entry is lowest; return the places where that is a parabola."""
     pairs = [pair for several in chosen.values() for pair in several]
     means = [pair.mean for pair in pairs]
@@ -96,7 +116,7 @@ def _move_means(chosen: dict[int, list[_Pair]], call: Callable[[], list[Any]]) -
     return [place for place, several in chosen.items() if all(flat[id(p.mean)] for p in several)]
 
 
-def _move_scales(chosen: dict[int, list[_Pair]], call: Callable[[], list[Any]]) -> None:
+def _move_scales(chosen: dict[int, list[Pair]], call: Callable[[], list[Any]]) -> None:
     """Set all scales to where their entry is lowest, by halving each weight's range.
 
     Where σ is clipped there is no slope, on either side: the lowest place is above the last value

@@ -18,7 +18,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from .entry_floor import lowest_values
+from .entry_curvature import bends_of_means_and_scales
+from .entry_floor import lowest_values, pairs_of_entry
+from .finite_draws import finite_draws
 from .floored_scales import LADDER, factor_above_floor
 from .layer_calls import LayerCall, layer_calls
 from .loss_entries import (
@@ -126,7 +128,7 @@ def entry_units(network: Any, inputs: Any) -> list[EntryUnit]:
     known = _known_at_sight(network)
     if known is not None:
         return known
-    with untouched(network):
+    with untouched(network), finite_draws():
         return _Probe(network, inputs).units()
 
 
@@ -204,7 +206,7 @@ class _Probe:
             known = first[index] != index
             units.append(units[first[index]] if known else self._unit(index, group))
         units = self._by_slope(units, [i for i, place in enumerate(first) if i == place])
-        units = self._without_floor(units)
+        units = self._without_penalty(self._without_floor(units))
         units = [units[place] for place in first]
         doubled = self._doubled(units)
         return [self._with_variable(i, unit) for i, unit in enumerate(doubled)]
@@ -539,6 +541,33 @@ class _Probe:
             apart = float(nats.mean() - formula)
             if apart > error:
                 problem = _stays_above(apart)
+                found[index] = replace(units[index], kind="unknown", problem=problem)
+        return found
+
+    def _without_penalty(self, units: list[EntryUnit]) -> list[EntryUnit]:
+        """Return the units; unknown where an entry holds squares of the means beside the KL."""
+        chosen = {
+            i: unit
+            for i, unit in enumerate(units)
+            if unit.kind == "kl" and not self.is_drawn[i] and not _follows_a_formula(unit)
+            if np.isfinite(unit.factor) and unit.factor
+        }
+
+        def call() -> list[Any]:
+            """Return the entries in nats."""
+            values = self._values_of_call()
+            return [
+                value / chosen[i].factor if i in chosen else value for i, value in enumerate(values)
+            ]
+
+        pairs = {i: pairs_of_entry(i, list(u.posteriors), call) for i, u in chosen.items()}
+        found = list(units)
+        for index, (mean, scale) in bends_of_means_and_scales(pairs, call).items():
+            if abs(mean - scale) > 0.01 * abs(scale):
+                problem = (
+                    f"beside the KL it holds {mean - scale:+.4g} μ² of each mean μ: add such a "
+                    "penalty by an add_loss of its own"
+                )
                 found[index] = replace(units[index], kind="unknown", problem=problem)
         return found
 

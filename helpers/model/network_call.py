@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from .checks import check_stateless
+from .finite_draws import finite_draws
 from .inputs import as_tensors, tensor_type
 from .kept_logits import operations_noted
 from .untouched import state_kept
@@ -38,7 +39,7 @@ def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
     kinds, floats = ([_declared(network, i, k) for i, k in enumerate(x)] for x in (kinds, floats))
     for wanted in [kinds] if floats == kinds else [kinds, floats]:
         try:
-            with operations_noted(), state_kept(network):
+            with operations_noted(), state_kept(network), finite_draws():
                 outputs = network(as_tensors(inputs, wanted))
         except Exception as error:  # noqa: BLE001 (whatever layers raise that take no such inputs)
             failure = error

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from ..model.finite_draws import finite_draws
 from ..model.reachable import reachable
 from ..model.untouched import untouched, use_seed
 from .output_leaves import LeafNetwork
@@ -41,7 +42,7 @@ def check_rows_apart(network: LeafNetwork, inputs: list[Any]) -> None:
     if int(inputs[0].shape[0]) < 2:
         return
     alone = [tf.repeat(leaf[:1], leaf.shape[0], axis=0) for leaf in inputs]
-    with untouched(network.network):
+    with untouched(network.network), finite_draws():
         among, again, beside = (_first_rows(network, x) for x in (inputs, inputs, alone))
     if _are_same(among, again) and not _are_same(among, beside):
         raise ValueError(MIXED)

@@ -4,11 +4,9 @@ Weights are moved far at random, in pairs of opposite signs, so that an output w
 far in both directions. An activation that cuts off shows as a bound that no weights pass.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +15,6 @@ import tensorflow_probability as tfp
 
 from ...model.likelihood import flatten_heads, is_joint, plain_distribution, squeezed
 from ...model.small_scales import SmallScale, small_scales
-from ...model.watch import with_subclasses
 from .case import Case
 from .head_losses import asked_distribution, losses_of_heads
 from .moved_weights import moved_weights
@@ -151,42 +148,8 @@ def _tried(
 
 def _called(case: Case, described: list[_Described]) -> list[Any]:
     """Return mean and standard deviation of every output in one call of the network."""
-    with _means_for_draws_of_counts():
-        leaves = flatten_heads(case.network(case.batch.inputs, training=False))
+    leaves = flatten_heads(case.network(case.batch.inputs, training=False))
     return [one.moments(leaves) for one in described]
-
-
-@contextlib.contextmanager
-def _means_for_draws_of_counts() -> Iterator[None]:
-    """Let counts be their means where a layer draws some.
-
-    TensorFlow's samplers of counts do not come back from the rates that huge weights make.
-    """
-
-    def instead_of(sample: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a method that gives the mean as often as ``sample`` would draw."""
-
-        def _call_sample_n(self: Any, sample_shape: Any, *rest: Any, **options: Any) -> Any:
-            if isinstance(self, tfd.Categorical | tfd.OneHotCategorical | tfd.Bernoulli):
-                return sample(self, sample_shape, *rest, **options)
-            if is_continuous(self):
-                return sample(self, sample_shape, *rest, **options)
-            try:
-                mean = self.mean()
-            except NotImplementedError:
-                return sample(self, sample_shape, *rest, **options)
-            draws = tf.reshape(tf.cast(sample_shape, tf.int32), [-1])
-            shape = tf.concat([draws, tf.shape(mean)], axis=0)
-            return tf.cast(tf.broadcast_to(mean, shape), self.dtype)
-
-        return _call_sample_n
-
-    with contextlib.ExitStack() as stack:
-        for owner in with_subclasses(tfd.Distribution):
-            if "_call_sample_n" in owner.__dict__:
-                made = instead_of(owner.__dict__["_call_sample_n"])
-                stack.enter_context(mock.patch.object(owner, "_call_sample_n", made))
-        yield
 
 
 def _moments(out: Any, name: str) -> tuple[Array, Array | None] | None:
