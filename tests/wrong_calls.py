@@ -536,6 +536,9 @@ USES: dict[str, Make] = {
         network(flipout()), inputs=WRONG_INPUTS["SciPy's sparse"]
     ),
     "bytes in fit": lambda: fit(network(flipout()), inputs=INPUTS.astype("uint8")),
+    "a distribution without log_prob": lambda: network(
+        tfl.DistributionLambda(lambda t: tfd.Uniform(t, t + 1.0))
+    )(INPUTS).log_prob(INPUTS),
     "a loss for each example": lambda: fit(
         network(flipout()), loss=tf_keras.losses.MeanSquaredError(reduction="none")
     ),

@@ -22,6 +22,7 @@ from .likelihood import (
     from_function,
     of_distribution,
     one_hot,
+    plain_distribution,
     poisson,
 )
 from .loss_fit import check_fit, likelihood_beside
@@ -82,6 +83,11 @@ def distribution_beside_loss(outputs: Any, targets: Any, loss: Any) -> Likelihoo
     ValueError
         If it is another one: which of the two is meant must be said.
     """
+    if not hasattr(plain_distribution(outputs), "_log_prob"):
+        raise ValueError(
+            f"{plain_distribution(outputs).name} has no log_prob inside of a layer, where TFP "
+            "wraps it: put tfd.Independent around it, as in tfd.Independent(tfd.Uniform(low, high), 0)."
+        )
     if loss is not None and loss_name(loss):
         raise ValueError(
             f"The network puts out a distribution, but is compiled with {loss_name(loss)}, which "

@@ -250,7 +250,7 @@ class _Probe:
             same = [p for p in own if p.part == entry.part]
             is_joint = isinstance(entry.layer, tfpl.DenseVariational)
             return tuple(own if is_joint else same)
-        if not own and isinstance(entry.layer, tf_keras.Model):  # of the layers inside
+        if not own:  # of the layers inside, as of the cell of an RNN
             inside = {id(x) for x in entry.layer._flatten_layers()}
             own = [p for p in self.posteriors if id(p.layer) in inside]
         if not own:

@@ -49,8 +49,15 @@ NO_THIRD = Cause(
     "Or the function computes with another `None`.",
     cure=f"Draw the weights in the function, {DRAW}, and average over draws.",
 )
+WITHOUT_LOG_PROB = Cause(
+    text=r"has no attribute '_(log_)?prob'",
+    cause="TFP wraps the distribution that a layer puts out. The wrapper asks it for its "
+    "`_log_prob` (or `_prob`), which `Uniform`, `Triangular` and a few others do not have.",
+    cure="`tfd.Independent(tfd.Uniform(low, high), 0)` in the layer, and `log_prob` in the loss.",
+)
 DIVERGENCES = (
     NO_THIRD,
+    WITHOUT_LOG_PROB,
     Cause(
         text=r"Attempt to convert a value|Cannot convert",
         raised_in=(RETURNED,),

@@ -114,6 +114,27 @@ class Posterior:
         return self.make is None or not _is_point(self.make())
 
 
+def has_fixed_scale(posterior: Posterior) -> bool:
+    """Whether σ is a constant by choice: no variable moves it, and none lies there unused.
+
+    A scale that was computed once, when the layer was built, leaves its variable behind.
+    """
+    if posterior.make is None:
+        return False
+    _, slopes = posterior.entropy_gradients()
+    if any(np.any(slope) for slope in slopes):
+        return False
+    pairs = zip(posterior.variables, posterior.moves_mean(), strict=True)
+    means = {id(variable) for variable, moved in pairs if moved.any()}
+    of_prior = {id(v) for v in getattr(posterior.prior(), "trainable_variables", ())}
+    shapes = {tuple(v.shape) for v in posterior.variables if id(v) in means}
+    return not any(
+        tuple(v.shape) in shapes
+        for v in [*posterior.variables, *posterior.layer.trainable_variables]
+        if id(v) not in means | of_prior
+    )
+
+
 def find_posteriors(layers: Iterable[Any]) -> list[Posterior]:
     """Return the posteriors that layers hold as distributions, in the order of the layers.
 

@@ -38,6 +38,10 @@ def check_still(case: Case) -> list[Finding]:
         return []  # the data term may stand among them, by add_loss
     if any(head.role == "misread" for head in case.data.heads):
         return []  # logits below 0 stand still because they are cut off as probabilities
+    if columns == [-1] and _is_number_of_python(case):
+        text = "What your function returns has no gradient, so that nothing is trained."
+        cure = "Return the tensor itself, without float(), .numpy() and NumPy's functions."
+        return [Finding(kind="outputs-cut-off", verdict="wrong", message=text, cure=cure)]
     text = (
         f"Output {', '.join(map(str, columns))} of the last layer (counted from 0) cannot move: "
         "for no row of the batch does the data term change with it, so its gradient is 0."
@@ -54,6 +58,13 @@ def check_still(case: Case) -> list[Finding]:
             "it up in the distribution."
         )
     return [Finding(kind="outputs-cut-off", verdict="wrong", message=text, cure=cure)]
+
+
+def _is_number_of_python(case: Case) -> bool:
+    """Whether a reader's own objective is felt by no variable at all, the KL included."""
+    return case.objective.kind == "own" and not any(
+        case.gradient(variable) is not None for variable in case.variables if variable.trainable
+    )
 
 
 def _of_means(reach: Reach) -> list[Finding]:

@@ -116,7 +116,37 @@ def _stuck(found: list[Known]) -> list[Finding]:
 def _shrunk(found: list[Known], pull: dict[int, Pull], findings: list[Finding]) -> list[Finding]:
     on_their_way = [known for known in found if _is_near_start(known, pull)]
     fallen = [known for known in found if known not in on_their_way]
-    return [*_narrow(on_their_way), *_fallen(fallen, findings)]
+    held = [] if _too_light(fallen, findings) else [k for k in fallen if _is_held(k, pull)]
+    rest = [known for known in fallen if known not in held]
+    return [*_narrow(on_their_way), *_held_by_data(held), *_fallen(rest, findings)]
+
+
+def _is_held(known: Known, pull: dict[int, Pull]) -> bool:
+    """Whether the data keep σ where it is, against a KL that would raise it."""
+    found = pull.get(id(known.posterior))
+    return found is not None and not found.is_up and found.by_kl > 0
+
+
+def _held_by_data(found: list[Known]) -> list[Finding]:
+    if not found:
+        return []
+    value = max(known.spread.of_prior for known in found)
+    text = (
+        f"The standard deviations are {value:.1g} of the prior's, and the data hold them there "
+        "against the KL: under a vague prior, or from precise data, they are. A noise that is too "
+        "small does that too."
+    )
+    return [
+        Finding(
+            kind="scale-shrunk",
+            verdict="look",
+            message=text,
+            layer=_names(found),
+            value=value,
+            sure="possible",
+            cure="See whether the noise of the likelihood is that of the data, in their unit.",
+        )
+    ]
 
 
 def _is_near_start(known: Known, pull: dict[int, Pull]) -> bool:

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
-from ...model.likelihood import flatten_heads
+from ...model.likelihood import flatten_heads, plain_distribution
 from ..measure.case import Case
 from ..measure.seen_outputs import SeenOutput, is_of_classes, seen_outputs
 from ..report import Finding
+
+tfd = tfp.distributions
 
 
 def check_metrics(case: Case) -> list[Finding]:
@@ -53,10 +57,22 @@ def _of_a_draw(output: SeenOutput, metrics: list[str]) -> Finding:
 
 def _is_column_of_logits(case: Case, output: SeenOutput) -> bool:
     """Whether an output is one column of logits of yes or no."""
-    if output.is_distribution or tf.convert_to_tensor(output.outputs).shape[-1] != 1:
+    if tf.convert_to_tensor(output.outputs).shape[-1:] != [1]:
         return False
+    if output.is_distribution:
+        return _gives_logits(output.outputs)
     heads = [head for head in case.data.heads if head.head == output.name]
     return any("yes or no" in head.name and "logits" in head.name for head in heads)
+
+
+def _gives_logits(distribution: Any) -> bool:
+    """Whether what Keras takes of a distribution of yes or no are its logits."""
+    plain = plain_distribution(distribution)
+    inner = getattr(plain, "distribution", plain)  # inside Independent
+    if not isinstance(inner, tfd.Bernoulli):
+        return False
+    taken, logits = tf.convert_to_tensor(distribution), inner.logits_parameter()
+    return bool(np.allclose(tf.reshape(taken, [-1]), tf.reshape(logits, [-1])))
 
 
 def _under_threshold() -> Finding:

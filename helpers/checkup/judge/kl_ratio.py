@@ -97,6 +97,30 @@ def _weighted_loss(ratio: float, _factor: KLFactor, case: Case) -> Finding | Non
     )
 
 
+def _scaled_likelihood(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
+    """Return an alarm if the KL is divided by N, and the data term is a multiple of the NLL."""
+    slope, n = case.data.slope, case.setup.num_examples
+    is_multiple = case.data.is_identified and not case.data.is_sum and slope > 0
+    if not is_multiple or abs(slope - 1) < 0.01 or abs(factor.value * n - 1) > 0.01:
+        return None
+    text = (
+        f"The KL weighs 1/N, but the data term is {slope:.4g} times the mean negative "
+        f"log-likelihood: beside it the KL weighs {ratio:,.4g} times what it does in the ELBO."
+    )
+    return Finding(
+        kind="kl-wrong-count",
+        verdict="wrong",
+        message=text,
+        value=factor_of(ratio, case),
+        expected=right_factor(case),
+        sure="measured",
+        cure=(
+            "Minimise the negative log-likelihood itself, summed over all that belongs to an "
+            f"example: it is the data term divided by {slope:.4g}."
+        ),
+    )
+
+
 def _negative(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
     if ratio > 0:
         return None
@@ -248,6 +272,7 @@ RULES: tuple[Callable[[float, KLFactor, Case], Finding | None], ...] = (
     _weighted_loss,
     _negative,
     averaged_predictions,
+    _scaled_likelihood,
     _not_scaled,
     counted_often,
     averaged_over_weights,

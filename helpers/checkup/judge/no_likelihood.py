@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from ...model.heads import for_each_head
 from ...model.keras_losses import LIKELIHOODS, SQUARED, loss_name
 from ...model.likelihood import has_heads
 from ..measure.case import Case
@@ -35,11 +36,27 @@ def check_likelihood(case: Case) -> list[Finding]:
     heads = case.data.heads or (HeadTerm(),)
     names, seen = _loss_names(case, heads), seen_outputs(case)
     outputs = seen if len(seen) == len(heads) else [None] * len(heads)
+    left_out = _left_out(case, heads)
     found = [
-        _of_outputs(output, name) or _judge(case, head, name)
+        _of_outputs(output, name) or left_out.get(head.head) or _judge(case, head, name)
         for head, name, output in zip(heads, names, outputs, strict=True)
     ]
     return _grouped(found, heads)
+
+
+def _left_out(case: Case, heads: tuple[HeadTerm, ...]) -> dict[str, Finding]:
+    """Return a note for each output whose loss counts 0 times."""
+    weights = getattr(getattr(case.network, "compiled_loss", None), "_user_loss_weights", None)
+    names = [head.head for head in heads]
+    if case.objective.kind != "fit" or weights is None or not has_heads(weights):
+        return {}
+    if len(weights) != len(heads):
+        return {}
+    text = "loss_weights is 0 for it, so the data term does not depend on its targets."
+    cure = "Give it the weight 1, or leave the output out of the network that is trained."
+    note = Finding(kind="likelihood-weighted", verdict="look", message=text, cure=cure)
+    pairs = zip(names, for_each_head(weights, names, "loss_weights"), strict=True)
+    return {name: note for name, weight in pairs if weight == 0}
 
 
 def _grouped(found: list[Finding], heads: tuple[HeadTerm, ...]) -> list[Finding]:
@@ -117,6 +134,8 @@ def _judge(case: Case, head: HeadTerm, name: str) -> Finding:
         return _negated(case)
     if head.is_likelihood:
         return _likelihood(head)
+    if head.is_blurred and len(case.data.heads) > 1:
+        return _blurred()
     return _scaled_error(head) if head.role == "error" else _unknown(case)
 
 
@@ -259,6 +278,18 @@ def _unknown(case: Case) -> Finding:
     )
     if far := _far_from_zero(case):
         text, cure = f"{text} {far}", "Train on (targets - targets.mean()) / targets.std()."
+    return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
+
+
+def _blurred() -> Finding:
+    text = (
+        "Beside the other outputs the data term of this one is so small that rounding hides which "
+        "likelihood it is."
+    )
+    cure = (
+        "Check it alone: network = tf_keras.Model(network.inputs, [its output]), compiled with its "
+        "loss, or with targets of the other outputs in another unit."
+    )
     return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)
 
 

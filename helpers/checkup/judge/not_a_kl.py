@@ -43,6 +43,8 @@ def without_plateau(factor: KLFactor) -> Finding:
                 "sum(network.losses)."
             ),
         )
+    if factor.in_entries > 0 and factor.posterior.make is not None:
+        return _pulled_otherwise(factor)
     text = (
         "What stands for the KL is none: where all standard deviations are tiny, the slope of what "
         f"is minimised along log σ is {factor.value:.3g} per weight, and {factor.higher:.3g} where "
@@ -56,6 +58,27 @@ def without_plateau(factor: KLFactor) -> Finding:
         value=float(f"{factor.value:.4g}"),
         expected=float(f"{factor.higher:.4g}"),
         cure=CURE,
+    )
+
+
+def _pulled_otherwise(factor: KLFactor) -> Finding:
+    """Return the alarm for what pulls at the scales beside a KL that ``losses`` does hold."""
+    text = (
+        f"losses adds the KL {factor.in_entries:.4g} times, but something else that is minimised "
+        "pulls at the standard deviations as well, and not as a KL does: a penalty on all "
+        "trainable variables (weight decay, tf.nn.l2_loss of each) holds those of the scales too."
+    )
+    return Finding(
+        kind="not-a-kl",
+        verdict="wrong",
+        message=text,
+        layer=factor.posterior.name,
+        value=float(f"{factor.value:.4g}"),
+        expected=float(f"{factor.in_entries:.4g}"),
+        cure=(
+            "Leave that penalty out: the KL is the regulariser of these weights. Layers without a "
+            "posterior take kernel_regularizer=."
+        ),
     )
 
 

@@ -1,5 +1,8 @@
 """Scales of posteriors that no gradient of the data term can shape."""
 
+import numpy as np
+
+from ...model.weight_posteriors import Posterior, has_fixed_scale
 from ..measure.case import Case
 from ..measure.scale_variables import reaches_outputs, scale_variables
 from ..report import Finding
@@ -8,7 +11,38 @@ from ..report import Finding
 def check_scale_gradients(case: Case) -> list[Finding]:
     """Return an alarm for each layer whose outputs do not depend on its posterior's scales."""
     random = [posterior for posterior in case.posteriors if posterior.is_random]
-    names = [p.name for p in random if not reaches_outputs(case, scale_variables(p))]
+    still = [p for p in random if not reaches_outputs(case, scale_variables(p))]
+    fixed = [p for p in still if has_fixed_scale(p)]
+    return [*_of_constants(fixed), *_of_lost([p.name for p in still if p not in fixed])]
+
+
+def _of_constants(found: list[Posterior]) -> list[Finding]:
+    """Return the note on standard deviations that are constants, without a variable beside them."""
+    if not found:
+        return []
+    made = [posterior.make() for posterior in found if posterior.make is not None]
+    values = sorted({float(f"{np.max(q.stddev()):.3g}") for q in made})
+    text = (
+        f"The standard deviations are constants ({', '.join(map(str, values))}): only the means "
+        "are learnt. That is right if you chose them so."
+    )
+    cure = (
+        "For standard deviations that are learnt too, take "
+        "tfp.layers.default_mean_field_normal_fn()."
+    )
+    return [
+        Finding(
+            kind="no-scale-gradient",
+            verdict="look",
+            message=text,
+            layer=", ".join(dict.fromkeys(p.name for p in found)),
+            sure="measured",
+            cure=cure,
+        )
+    ]
+
+
+def _of_lost(names: list[str]) -> list[Finding]:
     if not names:
         return []
     text = (

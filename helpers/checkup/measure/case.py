@@ -26,7 +26,14 @@ from .kl_factor import (
     with_second_depth,
 )
 from .objective import Evaluation, Objective, evaluate
-from .own_layers import by_entries, posteriors_of, rescaled, units_beside
+from .own_layers import (
+    by_entries,
+    is_unknown,
+    posteriors_of,
+    rescaled,
+    units_beside,
+    units_of,
+)
 from .stale_losses import lags_behind
 from .traced_weight import differs_from_traced, differs_when_compiled
 from .weight_variable import WeightVariable, weight_variables
@@ -199,6 +206,8 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
         )
         scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
+    if not units and any(map(is_unknown, factors)):
+        units = units_of(network, batch.inputs)
     by_slopes, factors = factors, by_entries(factors, units, runs[0].watch.added)
     lags = any(f.is_unfelt for f in factors) and lags_behind(objective, batch, posteriors)
     return Case(

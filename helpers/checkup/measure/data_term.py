@@ -33,6 +33,7 @@ Array = npt.NDArray[np.float64]
 STATES = (0.0, 1.0, 0.3)  # sizes of the random change of the weights; 0 is the reader's own
 FIT = 1e-3  # of the changes that the targets make; what a known loss may miss
 SIGNAL = 3e-4  # of the data term; below it a change is taken for rounding
+ROUNDING = 1e-7  # of a sum in float32
 SAME = 1e-4  # of the changes that other targets make; a change below it is none
 SPREAD = 1e-3  # of the outputs; they differ from row to row by more, or are the same
 
@@ -61,6 +62,8 @@ class HeadTerm:
         What share of each label is spread over all classes, NaN if none.
     leaf
         Which leaf of the targets is its own, ``None`` if that is not known.
+    is_blurred
+        Whether it is unknown because rounding hides what its targets change.
     """
 
     head: str = ""
@@ -74,6 +77,7 @@ class HeadTerm:
     shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     smoothing: float = float("nan")
     leaf: int | None = None
+    is_blurred: bool = False
 
     @property
     def is_likelihood(self) -> bool:
@@ -233,7 +237,8 @@ class _Prober:
     objective: Objective
     variables: list[Any]
     small: list[SmallScale]
-    repeatable: bool = False
+    repeatable: bool = False  # the same draws in each evaluation: any would blur what changes
+    is_noisy: bool = False  # draws would change it by more than rounding does
     names: list[str] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
 
@@ -243,7 +248,9 @@ class _Prober:
         The second evaluation is returned.
         """
         first, second = self.point(batch), self.point(batch)
-        self.repeatable = abs(first.value - second.value) > 1e-6 * abs(first.value)
+        apart = abs(first.value - second.value)
+        self.repeatable = apart > 0
+        self.is_noisy = apart > 1e-6 * abs(first.value)
         return second
 
     def value(self, batch: Batch) -> float:
@@ -308,7 +315,7 @@ class _Prober:
     def written_by_hand(self, term: HeadTerm, batch: Batch, growth: float) -> HeadTerm:
         """Return a term as a likelihood if it is a density of the targets, else as it was."""
         is_sum = growth > 1.5
-        if self.repeatable or not np.isfinite(growth):
+        if self.is_noisy or not np.isfinite(growth):
             return term
 
         def with_slopes(one: Batch) -> tuple[float, Any]:
@@ -342,11 +349,11 @@ class _Prober:
         with moved_weights(self.variables, self.small, int(10 * STATES[state]), STATES[state]):
             double = [self.point(one) for one in pair]
         single = [points[0], points[far]]
-        if self.repeatable and loss is None:
+        if self.is_noisy and loss is None:
             return float("nan")  # another batch draws other numbers
-        steps = [_step(p, loss if self.repeatable else None, index, leaf) for p in (single, double)]
+        steps = [_step(p, loss if self.is_noisy else None, index, leaf) for p in (single, double)]
         ratio = steps[1] / steps[0]
-        return (2.0 if ratio > 1.5 else 1.0) if self.repeatable else ratio
+        return (2.0 if ratio > 1.5 else 1.0) if self.is_noisy else ratio
 
 
 def arrangements(batch: Batch, leaf: int | None) -> list[list[int]]:
@@ -385,6 +392,12 @@ def _signal(points: list[_Point]) -> float:
     return relative if relative > SIGNAL else 0.0
 
 
+def _is_blurred(points: list[_Point]) -> bool:
+    """Whether rounding of the whole data term hides the changes that these targets make."""
+    largest = max(abs(point.value) for point in points)
+    return bool(ROUNDING * largest > FIT * np.max(np.abs(_changes(points))))
+
+
 def _identified(
     states: list[list[_Point]],
     index: int,
@@ -420,7 +433,8 @@ def _identified(
         )
         best = (rank, term, loss)
     if best is None:
-        return HeadTerm(paired=paired, shapes=shapes), None
+        blurred = any(map(_is_blurred, usable))
+        return HeadTerm(paired=paired, shapes=shapes, is_blurred=blurred), None
     return _with_smoothing(best[1], best[2], states, index, leaf), best[2]
 
 

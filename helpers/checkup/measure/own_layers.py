@@ -7,6 +7,7 @@ Their scales may have a floor, or be clipped, so that they never are tiny. What 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ...model.entry_units import EntryUnit, entry_units
@@ -14,7 +15,7 @@ from ...model.layer_calls import LayerCall
 from ...model.measured_scales import MeasuredPosterior, all_posteriors, has_own_variables
 from ...model.reachable import reachable
 from ...model.watch import Added, Watch
-from ...model.weight_posteriors import Posterior
+from ...model.weight_posteriors import Posterior, has_fixed_scale
 from .kl_factor import KLFactor
 from .weight_variable import WeightVariable
 
@@ -43,9 +44,14 @@ def posteriors_of(network: Any, layers: list[Any], watch: Watch) -> list[Posteri
 
 
 def units_beside(posteriors: list[Posterior], network: Any, inputs: Any) -> list[EntryUnit]:
-    """Return what the entries of ``losses`` are, if a posterior is measured; else nothing."""
-    if not any(isinstance(posterior, MeasuredPosterior) for posterior in posteriors):
+    """Return what the entries of ``losses`` are, where slopes along log σ do not tell."""
+    if not any(_is_told_by_entries(posterior) for posterior in posteriors):
         return []
+    return units_of(network, inputs)
+
+
+def units_of(network: Any, inputs: Any) -> list[EntryUnit]:
+    """Return what the entries of ``losses`` are; nothing if that is not the same at each call."""
     try:
         return entry_units(network, inputs)
     except RuntimeError:  # it adds another number of losses at each call
@@ -69,9 +75,21 @@ def by_entries(
     added
         What layers put into ``losses`` in an evaluation of the objective.
     """
-    measured = [isinstance(factor.posterior, MeasuredPosterior) for factor in factors]
+    measured = [_is_told_by_entries(f.posterior) or is_unknown(f) for f in factors]
     pairs = zip(factors, measured, strict=True)
     return [_by_entries(f, units, added) if is_measured else f for f, is_measured in pairs]
+
+
+def is_unknown(factor: KLFactor) -> bool:
+    """Whether no slope along log σ was found, as where the weights are exp of a Gaussian."""
+    return not np.isfinite(factor.value) and factor.posterior.make is not None
+
+
+def _is_told_by_entries(posterior: Posterior) -> bool:
+    """Whether a posterior was found by its draws, or has a scale that is a constant."""
+    if isinstance(posterior, MeasuredPosterior):
+        return True
+    return posterior.is_random and posterior.make is not None and has_fixed_scale(posterior)
 
 
 def _by_entries(factor: KLFactor, units: list[EntryUnit], added: list[Added]) -> KLFactor:

@@ -24,6 +24,7 @@ tfd = tfp.distributions
 Array = npt.NDArray[np.float64]
 SEEDS, SIZES = 2, (30.0, 300.0)
 LARGE = 100.0
+FEWEST, REACHED = 8, 0.1  # of so many weights the largest is beyond that share of the size
 SMALLER = (1.0, 5.0)  # tried where there seems to be a bound: some outputs fall off far away
 
 
@@ -119,6 +120,8 @@ def reaches(case: Case) -> list[Reach]:
     ):
         return []
     with small_scales(case.posteriors) as small:
+        if not _moves_freely(case, small):
+            return []
         tried = [list(zip(*_tried(case, described, s, small), strict=True)) for s in SIZES]
         made = [_reach(out, targets[i], [t[i] for t in tried]) for i, out in enumerate(outputs)]
         if any(reach is not None and reach.falls_short for reach in made):
@@ -126,6 +129,24 @@ def reaches(case: Case) -> list[Reach]:
             tried = [*nearer, *tried]
             made = [_reach(out, targets[i], [t[i] for t in tried]) for i, out in enumerate(outputs)]
     return [reach for reach in made if reach is not None]
+
+
+def _moves_freely(case: Case, small: list[SmallScale]) -> bool:
+    """Whether moving the variables moves all weights far, to both sides.
+
+    Weights that are always positive, or whose means are no variables, bound outputs by themselves.
+    """
+    size = SIZES[0]
+    with moved_weights(case.variables, small, 100, size):
+        draws = [p.make().sample(seed=(1, 2)) for p in case.posteriors if p.make is not None]
+    several = [np.asarray(draw, float) for draw in draws if np.size(draw) >= FEWEST]
+    # Moved weights are the smaller the more inputs they have, as ``moved_weights`` says.
+    several = [draw * np.sqrt(np.prod(draw.shape[:-1])) for draw in several]
+    return all(
+        draw.min() < -REACHED * size and draw.max() > REACHED * size
+        for draw in several
+        if np.isfinite(draw).all()
+    )
 
 
 def _is_unbounded(output: SeenOutput, described: _Described) -> bool:
