@@ -86,7 +86,8 @@ def distribution_beside_loss(outputs: Any, targets: Any, loss: Any) -> Likelihoo
     if not hasattr(plain_distribution(outputs), "_log_prob"):
         raise ValueError(
             f"{plain_distribution(outputs).name} has no log_prob inside of a layer, where TFP "
-            "wraps it: put tfd.Independent around it, as in tfd.Independent(tfd.Uniform(low, high), 0)."
+            "wraps it: put tfd.Independent around it, as in tfd.Independent(tfd.Uniform(low, high), "
+            "0)."
         )
     if loss is not None and loss_name(loss):
         raise ValueError(

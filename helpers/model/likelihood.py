@@ -382,7 +382,9 @@ def _check_pairing_of_head(head: Likelihood, targets: tf.Tensor, outputs: Any) -
         others = np.arange(size) != row
         by_target = head.log_prob(_with_row_of(targets, row, size), outputs)
         by_output = head.log_prob(targets, _with_other_rows(outputs, row, size))
-        changes = (before - _rows(by_target, size))[others], (before - _rows(by_output, size))[row]
+        with np.errstate(invalid="ignore"):  # of targets outside of the support
+            moved = [before - _rows(nats, size) for nats in (by_target, by_output)]
+        changes = moved[0][others], moved[1][row]
         finite = np.abs(before[np.isfinite(before)])
         scale = 1e-4 * finite.max(initial=0) + 1e-5
         if any(np.any(np.abs(change) > scale) for change in changes):

@@ -173,10 +173,11 @@ def _is_minus(returned: Any, logs: Any) -> bool:
         return True
     returned, logs = np.asarray(returned), np.asarray(logs)
     if returned.shape == logs.shape:
-        return bool(np.allclose(returned, -logs, rtol=1e-5, atol=1e-6))
+        return bool(np.allclose(returned, -logs, rtol=1e-5, atol=1e-6, equal_nan=True))
     sums = logs.sum(axis=tuple(range(returned.ndim, logs.ndim)))
     wanted = [-sums] if returned.ndim else [-logs.mean(), -logs.sum()]
     return any(
-        returned.shape == np.shape(w) and np.allclose(returned, w, rtol=1e-5, atol=1e-6)
+        returned.shape == np.shape(w)
+        and np.allclose(returned, w, rtol=1e-5, atol=1e-6, equal_nan=True)
         for w in wanted
     )
