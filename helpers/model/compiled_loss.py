@@ -84,10 +84,10 @@ def distribution_beside_loss(outputs: Any, targets: Any, loss: Any) -> Likelihoo
         If it is another one: which of the two is meant must be said.
     """
     if not hasattr(plain_distribution(outputs), "_log_prob"):
+        name = plain_distribution(outputs).name
         raise ValueError(
-            f"{plain_distribution(outputs).name} has no log_prob inside of a layer, where TFP "
-            "wraps it: put tfd.Independent around it, as in tfd.Independent(tfd.Uniform(low, high), "
-            "0)."
+            f"{name} has no log_prob inside of a layer, where TFP wraps it: put tfd.Independent "
+            "around it, as in tfd.Independent(tfd.Uniform(low, high), 0)."
         )
     if loss is not None and loss_name(loss):
         raise ValueError(

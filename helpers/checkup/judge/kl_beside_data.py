@@ -28,7 +28,8 @@ def _beside_unknown(factor: KLFactor, case: Case, reason: str) -> Finding:
     # The entries of a layer are of all its posteriors, of the kernel and of the bias.
     sharing = sum(f.posterior.layer is factor.posterior.layer for f in case.factors)
     times = max(sum(factor.shares) / max(sharing, 1), 1.0)
-    if (twice := counted_often(times, factor, case)) is not None:
+    is_whole = abs(factor.value * case.setup.num_examples - 1) < 0.01  # all entries together
+    if not is_whole and (twice := counted_often(times, factor, case)) is not None:
         return twice
     share = f"1/{1 / factor.value:,.5g}" if factor.value < 1 else f"{factor.value:,.5g}"
     text = (
@@ -41,13 +42,14 @@ def _beside_unknown(factor: KLFactor, case: Case, reason: str) -> Finding:
 def _scale(case: Case) -> float:
     """Return the factor of the mean NLL: 1, 1 over a number of predictions, or N of a whole ELBO.
 
-    A whole ELBO that grows with the fit has a negative one, as its KL has.
+    A whole ELBO that grows with the fit has a negative one, as its KL has. Where only one of the
+    two has a wrong sign, another finding says so.
     """
     slope = case.data.slope
     if not case.data.is_identified:
         return 1.0
     negated = slope < 0 and all(f.value < 0 for f in case.factors)
-    return slope if slope > 0 or negated else 1.0
+    return slope if negated else abs(slope)
 
 
 def _beside_a_sum(factor: KLFactor, case: Case) -> Finding:

@@ -135,7 +135,11 @@ def _negative(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
         value=factor_of(ratio, case),
         expected=right_factor(case),
         sure="measured",
-        cure="Minimise NLL + KL / N.",
+        cure=(
+            "Minimise NLL + KL / N."
+            if case.data.averaged_over == 1
+            else f"Minimise NLL + KL / {divisor(case):.6g}, as {beside(case)} needs it."
+        ),
     )
 
 

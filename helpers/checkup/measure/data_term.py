@@ -150,7 +150,7 @@ class DataTerm:
         if not self.is_identified:
             return 1.0
         count = self.heads[0].predictions
-        slope = self.slope / (self.rows if self.is_sum else 1)
+        slope = abs(self.slope) / (self.rows if self.is_sum else 1)  # of either sign
         is_mean = abs(count - 1) > 0.01 and abs(slope * count - 1) < 0.01
         return count if is_mean and len(self.heads) == 1 else self._averaged_heads(slope)
 
