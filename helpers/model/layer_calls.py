@@ -84,16 +84,23 @@ class LayerCall:
                     return call
         return None
 
+    def with_inputs_times(self, factor: float) -> LayerCall:
+        """Return the call with all floating inputs multiplied by a number."""
+        return self._with_inputs(lambda x: factor * x)
+
     def _with_noise(self) -> LayerCall:
         random = np.random.default_rng(0)
+        return self._with_inputs(lambda x: tf.constant(random.normal(size=x.shape), x.dtype))
 
-        def replaced(argument: Any) -> Any:
-            """Return noise of the shape of a tensor of floating numbers; all else as it is."""
-            if not tf.is_tensor(argument) or not argument.dtype.is_floating:
-                return argument
-            return tf.constant(random.normal(size=argument.shape), argument.dtype)
+    def _with_inputs(self, change: Callable[[Any], Any]) -> LayerCall:
+        """Return the call with other tensors of floating numbers; all else as it is."""
 
-        return replace(self, arguments=tf.nest.map_structure(replaced, self.arguments))
+        def changed(argument: Any) -> Any:
+            """Return a changed tensor, or what is none."""
+            is_floating = tf.is_tensor(argument) and argument.dtype.is_floating
+            return change(argument) if is_floating else argument
+
+        return replace(self, arguments=tf.nest.map_structure(changed, self.arguments))
 
 
 def layer_calls(

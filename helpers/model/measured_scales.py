@@ -30,6 +30,7 @@ DEPTHS = ((-9.0, -11.0, NONE), (-5.0, -7.0, NONE), (-3.0, -5.0, NONE), (-3.0, -5
 DIRECT, LESS = 4e-4, 1e-4
 EXPONENTS = (1.0, 0.5)  # of σ in exp(ρ), or in the variable itself: σ or σ²
 FLAT = 1e-3  # of what draws differ by: a variable that changes less of it is no scale
+SMALL = 0.01  # times inputs under which an activation saturates, which hides draws
 CLOSE = 0.05  # relative, between a ratio of spreads and that of a known function
 
 
@@ -122,7 +123,11 @@ def measured_posteriors(call: LayerCall) -> list[MeasuredPosterior]:
     drawing = call.drawing()
     if drawing is None:
         return []
-    call = drawing
+    return _measured(drawing) or _measured(drawing.with_inputs_times(SMALL))
+
+
+def _measured(call: LayerCall) -> list[MeasuredPosterior]:
+    """Return a posterior for each variable that is the scale of the draws of a call."""
     variables = _own_variables(call.layer)
     before = call.difference()
     found = []
