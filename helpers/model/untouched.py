@@ -40,6 +40,9 @@ def untouched(*roots: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def state_kept(network: Any) -> Iterator[None]:
     """Put back what a call of a network moves by itself: moving averages, counters, states."""
+    if not network.built:  # it has nothing yet to put back
+        yield
+        return
     trained = {id(variable) for variable in network.trainable_variables}
     put_back = snapshot(v for v in variables_of(network) if id(v) not in trained)
     try:
