@@ -7,6 +7,8 @@ import pytest
 
 # Of a family of few: a usual run leaves this one to the night.
 NIGHTLY = pytest.mark.sampled(10**6)
+# Of a long file of single tests: a usual run takes a half of them, CI and the night all.
+HALF = pytest.mark.sampled(1 if os.environ.get("CI") else 2)
 
 
 def in_sample(name: str, one_in: int) -> bool:

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
+from sampling import HALF
 from scipy.special import log_softmax
 
 from helpers.checkup import checkup
@@ -12,6 +13,8 @@ from helpers.model.kept_logits import kept_logits, operations_noted, squash_of
 from helpers.prediction.predict import predict_by_draws
 from helpers.training.elbo_monitor import ElboMonitor
 from helpers.training.train import train_by_elbo
+
+pytestmark = HALF
 
 N, CLASSES = 35, 3
 RNG = np.random.default_rng(4)

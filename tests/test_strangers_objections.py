@@ -6,12 +6,15 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
+from sampling import HALF
 
 from helpers.checkup import checkup
 from helpers.losses.by_layer import losses_by_layer
 from helpers.prediction.predict import predict_by_draws
 from helpers.training.elbo_monitor import ElboMonitor
 from helpers.training.train import train_by_elbo
+
+pytestmark = HALF
 
 tfd, tfpl, layers = tfp.distributions, tfp.layers, tf_keras.layers
 N, CLASSES = 70, 3

@@ -1,5 +1,6 @@
 """What it means that the KL of weights weighs so many times 1/N beside the mean NLL."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -79,22 +80,26 @@ def _right(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
 
 
 def _weighted_loss(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
-    """Return an alarm if ``loss_weights`` multiply a data term beside which the KL was right."""
+    """Return what it means that ``loss_weights`` multiply the data term beside a right KL."""
     weights = loss_weights(case.network) if case.objective.kind == "fit" else []
     if not weights or len(set(weights)) > 1 or abs(ratio * weights[0] - 1) > 0.01:
         return None
-    told = f"loss_weights={weights}"
-    return Finding(
-        kind="kl-wrong-count" if ratio > 1 else "tempered",
-        verdict="wrong" if ratio > 1 else "look",
-        message=f"compile was told {told}, which multiplies the data term and not the KL: beside "
-        f"it the KL weighs {ratio:,.4g} times what it does in the ELBO. That is no ELBO"
-        + ("." if ratio > 1 else ", but a tempered (cold) posterior if you mean it."),
+    text = (
+        f"compile was told loss_weights={weights}, which multiplies the data term and not the KL: "
+        f"beside it the KL weighs {ratio:,.4g} times what it does in the ELBO."
+    )
+    found = Finding(
+        kind="tempered",
+        verdict="look",
+        message=f"{text} That is a tempered (cold) posterior if you mean it.",
         value=factor_of(ratio, case),
         expected=right_factor(case),
         sure="measured",
         cure="Compile without loss_weights: the weight of the KL is right beside the loss itself.",
     )
+    if ratio < 1:
+        return found
+    return dataclasses.replace(found, kind="kl-wrong-count", verdict="wrong", message=text)
 
 
 def _scaled_likelihood(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
