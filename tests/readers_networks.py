@@ -123,7 +123,8 @@ def _classes(from_logits: bool) -> Head:
         nats,
         probabilities,
         loss,
-        Keras.SparseCategoricalCrossentropy(from_logits=not from_logits),
+        # Of a softmax Keras takes the logits, whatever from_logits says.
+        Keras.SparseCategoricalCrossentropy() if from_logits else Keras.BinaryCrossentropy(),
         lambda y, out: Keras.sparse_categorical_crossentropy(y, out, from_logits=from_logits),
         lambda out: tfd.Categorical(**{key: out}),
     )
@@ -146,7 +147,7 @@ def _yes_or_no(from_logits: bool) -> Head:
         nats,
         probabilities,
         Keras.BinaryCrossentropy(from_logits=from_logits),
-        Keras.BinaryCrossentropy(from_logits=not from_logits),
+        Keras.BinaryCrossentropy() if from_logits else Keras.SparseCategoricalCrossentropy(),
         of_two,
         lambda out: tfd.Bernoulli(**{"logits" if from_logits else "probs": out}),
     )
