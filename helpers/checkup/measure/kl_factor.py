@@ -156,12 +156,24 @@ def evaluations_at(
 
 
 def with_second_depth(factors: list[KLFactor], higher: list[KLFactor]) -> list[KLFactor]:
-    """Put beside each factor the one that was measured where the scales are larger."""
+    """Put beside each factor the one that was measured where the scales are larger.
+
+    Of a factor that comes through ``losses`` alone, the same part: there, larger scales let the
+    data term be felt as well.
+    """
     pairs = zip(factors, higher, strict=True)
     return [
-        replace(factor, higher=other.value, error_higher=max(other.error, factor.error))
+        replace(
+            factor,
+            higher=other.in_entries if _is_of_entries(factor) else other.value,
+            error_higher=max(other.error, factor.error),
+        )
         for factor, other in pairs
     ]
+
+
+def _is_of_entries(factor: KLFactor) -> bool:
+    return factor.in_entries != 0 and factor.value == factor.in_entries
 
 
 def _doubled(objective: Objective, batch: Batch, small: list[SmallScale]) -> _Run | None:
