@@ -8,6 +8,7 @@ import tf_keras
 from checkup_zoo import minus_log_prob, standard_prior
 
 from helpers.checkup import checkup
+from helpers.checkup.measure.kl_factor import KLFactor, with_second_depth
 
 tfd, tfpl = tfp.distributions, tfp.layers
 FEW = 150
@@ -72,3 +73,26 @@ def test_what_draws_blur_is_unknown_and_not_measured():
     assert not report.ok
     exact = regression(lambda t: 0.1 + tf.nn.softplus(t), True, 1 / FEW)
     assert "kl-weight" in {finding.kind for finding in exact.confirmed}
+
+
+def factor(value, in_entries):
+    return KLFactor(
+        posterior=None,
+        value=value,
+        value_twice=value,
+        error=0.0,
+        higher=float("nan"),
+        error_higher=0.0,
+        by_call=(),
+        entries=1,
+        calls=1,
+        shares=(1.0,),
+        in_entries=in_entries,
+    )
+
+
+@pytest.mark.parametrize(("here", "plateau"), [(0.01, True), (0.03, False)])
+def test_a_data_term_that_is_felt_at_larger_scales_hides_no_plateau(here, plateau):
+    """Of a KL through losses alone; what comes by another way is compared in full."""
+    [both] = with_second_depth([factor(here, 0.01)], [factor(-2560.0, 0.01)])
+    assert both.has_plateau == plateau

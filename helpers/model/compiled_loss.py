@@ -38,8 +38,13 @@ ASK = (
 
 def loss_weights(network: Any) -> list[float]:
     """Return what each output's loss counts, as ``compile`` was told; none if it was not."""
-    weights = getattr(getattr(network, "compiled_loss", None), "_user_loss_weights", None)
+    weights = told_loss_weights(network)
     return [] if weights is None else [float(weight) for weight in flatten_heads(weights)]
+
+
+def told_loss_weights(network: Any) -> Any:
+    """Return ``loss_weights`` as ``compile`` was told them, a list or a dict; else ``None``."""
+    return getattr(getattr(network, "compiled_loss", None), "_user_loss_weights", None)
 
 
 def own_loss_function(loss: Any) -> Callable[..., Any] | None:

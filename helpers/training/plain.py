@@ -51,6 +51,7 @@ def train_plainly(
 
     @tf.function(reduce_retracing=True)
     def take_step(images: tf.Tensor, labels: tf.Tensor) -> Terms:
+        """Take one step on a batch; return its NLL, its KL and the loss, in nats."""
         with tf.GradientTape() as tape:
             logits = neural_net(images, training=True)  # fills `losses`
             nll = negative_log_likelihood(logits, labels)  # mean over the batch

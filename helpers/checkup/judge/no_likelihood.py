@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from ...model.compiled_loss import told_loss_weights
 from ...model.heads import for_each_head
 from ...model.keras_losses import LIKELIHOODS, SQUARED, loss_name
 from ...model.likelihood import has_heads
@@ -46,7 +47,7 @@ def check_likelihood(case: Case) -> list[Finding]:
 
 def _left_out(case: Case, heads: tuple[HeadTerm, ...]) -> dict[str, Finding]:
     """Return a note for each output whose loss counts 0 times."""
-    weights = getattr(getattr(case.network, "compiled_loss", None), "_user_loss_weights", None)
+    weights = told_loss_weights(case.network)
     names = [head.head for head in heads]
     if case.objective.kind != "fit" or weights is None or not has_heads(weights):
         return {}

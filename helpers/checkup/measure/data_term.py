@@ -237,7 +237,7 @@ class _Prober:
     objective: Objective
     variables: list[Any]
     small: list[SmallScale]
-    repeatable: bool = False  # the same draws in each evaluation: any would blur what changes
+    repeatable: bool = False  # whether each evaluation draws the same, once the noise is known
     is_noisy: bool = False  # draws would change it by more than rounding does
     names: list[str] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
@@ -248,9 +248,8 @@ class _Prober:
         The second evaluation is returned.
         """
         first, second = self.point(batch), self.point(batch)
-        apart = abs(first.value - second.value)
-        self.repeatable = apart > 0
-        self.is_noisy = apart > 1e-6 * abs(first.value)
+        self.is_noisy = abs(first.value - second.value) > 1e-6 * abs(first.value)
+        self.repeatable = True  # what draws change is more where weights are moved
         return second
 
     def value(self, batch: Batch) -> float:

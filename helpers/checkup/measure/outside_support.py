@@ -17,9 +17,10 @@ def outside_support(case: Case) -> str:
     if np.isfinite(case.evaluations[0].value) or case.batch.targets is None:
         return ""
     outputs, targets = seen_outputs(case), tf.nest.flatten(case.batch.targets)
-    for out, target in zip(outputs, targets, strict=False):
-        if not out.is_distribution or len(outputs) != len(targets):
-            continue
+    if len(outputs) != len(targets):
+        return ""
+    pairs = zip(outputs, targets, strict=True)
+    for out, target in ((out, target) for out, target in pairs if out.is_distribution):
         try:
             beside = beside_distribution(target, out.outputs)
             logs = np.asarray(out.outputs.log_prob(beside), float)
