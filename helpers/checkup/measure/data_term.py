@@ -26,6 +26,7 @@ from .batch import Batch
 from .known_losses import KnownLoss, known_losses, smoothing
 from .moved_weights import moved_weights
 from .objective import Objective, evaluate
+from .outputs_again import calls_noted
 from .temperature import factor_of_logits
 from .written_density import Integral, can_be_density, integrals, is_density
 
@@ -239,6 +240,7 @@ class _Prober:
     small: list[SmallScale]
     repeatable: bool = False  # whether each evaluation draws the same, once the noise is known
     is_noisy: bool = False  # draws would change it by more than rounding does
+    outputs_stay: bool | None = None  # whether other targets leave them; None if never tried
     names: list[str] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
 
@@ -307,9 +309,31 @@ class _Prober:
         """Return the data term beside several targets, with weights moved by so much."""
         others = [batch.with_targets_at(p, leaf) for p in places]
         if not size:
-            return [self.point(one) for one in [batch, *others]]
+            return self.beside([batch, *others])
         with moved_weights(self.variables, self.small, int(10 * size), size):
-            return [self.point(one) for one in [batch, *others]]
+            return self.beside([batch, *others])
+
+    def beside(self, batches: list[Batch]) -> list[_Point]:
+        """Return the data term of batches that differ in their targets alone.
+
+        The network is called for the first of them; the others get its outputs again, once it was
+        seen that this gives the same numbers.
+        """
+        with calls_noted(self.network) as noted:
+            first = self.point(batches[0])
+        if len(batches) == 1 or not noted.calls or self.outputs_stay is False:
+            return [first, *map(self.point, batches[1:])]
+        points = []
+        for batch in batches:
+            with noted.given_again():
+                points.append(self.point(batch))
+        tried = [(first, points[0])]
+        if self.outputs_stay is None:
+            tried.append((self.point(batches[1]), points[1]))
+        self.outputs_stay = all(map(_are_same, *zip(*tried, strict=True)))
+        if self.outputs_stay and np.all(np.isfinite([point.value for point in points])):
+            return points
+        return [first, *map(self.point, batches[1:])]
 
     def written_by_hand(self, term: HeadTerm, batch: Batch, growth: float) -> HeadTerm:
         """Return a term as a likelihood if it is a density of the targets, else as it was."""
@@ -346,7 +370,7 @@ class _Prober:
         far = int(np.nanargmax(np.abs([p.value - points[0].value for p in points])))
         pair = [points[0].batch.twice(), points[far].batch.twice()]
         with moved_weights(self.variables, self.small, int(10 * STATES[state]), STATES[state]):
-            double = [self.point(one) for one in pair]
+            double = self.beside(pair)
         single = [points[0], points[far]]
         if self.is_noisy and loss is None:
             return float("nan")  # another batch draws other numbers
@@ -376,6 +400,10 @@ def _ends(batch: Batch, leaf: int | None) -> list[int]:
 
 
 NUM_ORDERS = 2  # of the arrangements, the first ones, that only change the order
+
+
+def _are_same(computed: _Point, given: _Point) -> bool:
+    return bool(abs(computed.value - given.value) <= ROUNDING * abs(computed.value))
 
 
 def _changes(points: list[_Point]) -> Array:

@@ -24,6 +24,7 @@ SEEDS = (1, 2, 3)  # of which three agree only where draws blur nothing
 MORE_SEEDS = tuple(range(30, 44))
 CONFIDENCE = 1 - 1e-4  # of an error bar: a dozen layers are examined in a network
 EXACT = 2e-3  # an error, relative to the factor, that calls for no second look
+HIDES = 0.3  # of a factor; in a smaller error no second KL can hide
 PLATEAU = 0.03  # by how much the factors at two depths may differ, relative to the larger
 
 
@@ -205,11 +206,14 @@ def _of_run(run: Evaluation, small: list[SmallScale]) -> _Run:
 def _blurred(runs: list[_Run]) -> bool:
     """Whether draws blur a factor so much that more of them are worth their time."""
     for index in range(len(runs[0].rest)):
-        rest, through = (np.array([getattr(run, part)[index] for run in runs]) for part in PARTS)
+        through, rest = (np.array([getattr(run, part)[index] for run in runs]) for part in PARTS)
         size = max(abs(through.mean() + rest.mean()), 1e-12)
         if np.ptp(through) > EXACT * size and not _of_calls(runs, index):
             return True
-        if np.ptp(rest) > EXACT * size and abs(rest).max() > EXACT * abs(through.mean()):
+        counts = not np.any(through) or abs(rest.mean()) > _error(rest)
+        if counts and np.ptp(rest) > EXACT * size and abs(rest).max() > EXACT * abs(through.mean()):
+            return True
+        if _error(rest) > HIDES * size:
             return True
     return False
 
