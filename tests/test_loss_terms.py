@@ -213,3 +213,76 @@ def test_a_kl_that_stands_in_losses_twice_is_refused_and_named(make):
     assert alarm.kind == "kl-counted-twice"
     assert "adds it again" in alarm.message
     assert alarm.value == pytest.approx(2 / 400, rel=1e-3)
+
+
+class Block(L.Layer):
+    """A block of a reader's with a Bayesian layer inside, which adds a penalty of its own."""
+
+    def __init__(self, penalty):
+        super().__init__()
+        self.layer = flipout(3, 1, kernel_divergence_fn=divided(400), name="inside")
+        self.penalty = penalty
+
+    def call(self, inputs):
+        outputs = self.layer(inputs)
+        self.add_loss(self.penalty(self.layer, outputs))
+        return outputs
+
+
+def of_outputs(_layer, outputs):
+    return 0.03 * tf.reduce_mean(tf.square(outputs))
+
+
+def of_means(layer, _outputs):
+    return 0.03 * tf.reduce_sum(tf.square(layer.kernel_posterior.mean()))
+
+
+@pytest.mark.parametrize("penalty", [of_outputs, of_means])
+@pytest.mark.parametrize("is_model", [False, True])
+def test_a_penalty_beside_the_kl_of_a_layer_inside_keeps_its_weight(penalty, is_model):
+    block = Block(penalty)
+    network = tf_keras.Sequential([L.Input([5]), block])
+    if is_model:
+        network = tf_keras.Sequential([L.Input([5]), block.layer])
+        network.add_loss(
+            penalty(block.layer, network.output)
+            if penalty is of_outputs
+            else (lambda: penalty(block.layer, None))
+        )
+    terms, _ = terms_of(network)
+    weights = dict(zip(terms.is_kl, terms.weights, strict=True))
+    assert weights[True] == KL_WEIGHT
+    assert weights[False] == 1
+    assert kl_columns(network, INPUTS).problem == ""
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        lambda layer, _: 0.03 * tf.reduce_sum(tf.square(layer.kernel_posterior.stddev())),
+        lambda layer, _: 0.03 * sum(tf.reduce_sum(tf.square(v)) for v in layer.variables),
+    ],
+)
+def test_a_penalty_on_scales_is_neither_kl_nor_penalty_and_is_refused_as_itself(penalty):
+    network = tf_keras.Sequential([L.Input([5]), Block(penalty)])
+    with pytest.raises(ValueError, match="does not follow the KL"):
+        terms_of(network)
+    assert "twice" not in kl_columns(network, INPUTS).problem
+
+
+def test_codes_that_are_drawn_beside_bayesian_layers_are_no_penalty():
+    class Coder(L.Layer):
+        """Draws a code with weights that have a posterior, and adds the KL of the code."""
+
+        def __init__(self):
+            super().__init__()
+            self.layer = flipout(6, 1, kernel_divergence_fn=divided(400))
+
+        def call(self, inputs):
+            mean, log = tf.split(self.layer(inputs), 2, axis=-1)
+            kl = 0.5 * (mean**2 + tf.exp(2 * log) - 1) - log
+            self.add_loss(tf.reduce_mean(tf.reduce_sum(kl, axis=-1)))
+            return mean + tf.exp(log) * tf.random.normal(tf.shape(mean))
+
+    with pytest.raises(ValueError, match="its weight in an ELBO is not known"):
+        terms_of(tf_keras.Sequential([L.Input([5]), Coder()]))

@@ -40,6 +40,7 @@ from .measured_scales import (
 )
 from .on_the_prior import on_the_prior
 from .reachable import reachable
+from .recorded_distribution import LogProb
 from .recorded_draws import recorded_factor
 from .small_scales import enlarged, small_scales
 from .untouched import snapshot, untouched, use_seed
@@ -206,7 +207,7 @@ class _Probe:
             known = first[index] != index
             units.append(units[first[index]] if known else self._unit(index, group))
         units = self._by_slope(units, [i for i, place in enumerate(first) if i == place])
-        units = self._without_penalty(self._without_floor(units))
+        units = self._with_penalties(self._without_penalty(self._without_floor(units)))
         units = [units[place] for place in first]
         doubled = self._doubled(units)
         return [self._with_variable(i, unit) for i, unit in enumerate(doubled)]
@@ -256,7 +257,7 @@ class _Probe:
         if not own:
             return ()
         random = [p for p in own if p.is_random and _has_scale(p, used[index])]
-        points = [p for p in own if not p.is_random and _ids(p.variables) & used[index]]
+        points = [p for p in own if not p.is_random and _is_point_of(p, used[index])]
         return tuple(random or points)
 
     def _used(self) -> list[set[int]]:
@@ -345,7 +346,7 @@ class _Probe:
             return EntryUnit(layer, part, "regulariser")
         if any(x.draws or not x.can_repeat for x in self._calls_inside(layer)):
             return EntryUnit(layer, part, "unknown", problem=_no_posterior(layer))
-        if self._is_of_draws(index):
+        if self._is_of_draws(index) and (not layer.variables or self._depends_on_inputs(index)):
             return EntryUnit(layer, part, "unknown", problem=_of_inputs(layer))
         if self._depends_on_inputs(index) and self._draws_codes():
             return EntryUnit(layer, part, "unknown", problem=MAY_BE_OF_CODES)
@@ -369,7 +370,7 @@ class _Probe:
         return [call for key, call in self.calls.items() if key in inside]
 
     def _is_of_draws(self, index: int) -> bool:
-        """Whether a layer that draws, and has no variables, adds what depends on its inputs."""
+        """Whether a layer, not the whole network, draws that adds an entry."""
         layer = self.entries[index].layer
         call = layer_calls([layer], lambda: self._call(seed=1), self.generators).get(id(layer))
         return call is not None and not isinstance(layer, tf_keras.Model) and call.draws
@@ -387,6 +388,9 @@ class _Probe:
             known = known and pair[0] != 0  # it is 0 where σ is clipped at a floor
             if not known and np.isfinite(pair).all():
                 exact = self._above_floor(index, units[index])
+                known = bool(np.isfinite(exact))
+            if not known and self.is_drawn[index]:
+                exact = self._by_density(index, units[index])
                 known = bool(np.isfinite(exact))
             if not known:
                 layer = units[index].layer
@@ -430,14 +434,19 @@ class _Probe:
                     found[index].append(float(np.mean(slopes)))
         return {index: (a, b, c) for index, (a, b, c) in found.items()}
 
-    def _seen_factor(self, index: int, about: float) -> float | None:
+    def _seen_factor(
+        self,
+        index: int,
+        about: float | None,
+        is_posterior: Callable[[LogProb], bool] = lambda _: True,
+    ) -> float | None:
         """Return the factor of an entry by the log-densities of its draw, where they are seen."""
 
         def call(seed: int) -> float:
             """Return the entry of ``losses`` after a call of the network at a seed."""
             return float(_values(self._call(seed))[index])
 
-        seen = recorded_factor(call, about)
+        seen = recorded_factor(call, about, is_posterior)
         if seen is not None:
             self.seen.add(index)
         return seen
@@ -457,6 +466,27 @@ class _Probe:
             return _rounded(about, 1e-3)
         seen = self._seen_factor(index, about)
         return _rounded(about, 1e-2) if seen is None else _rounded(seen, 1e-4)
+
+    def _by_density(self, index: int, unit: EntryUnit) -> float:
+        """Return the factor of a drawn KL by the log-density of its posterior; NaN if none.
+
+        It needs no slope, so that a scale may have a floor, or be slow to follow its variable.
+        """
+        makes = [p.make for p in unit.posteriors if p.make is not None]
+        if len(makes) != 1:
+            return float("nan")
+
+        def is_posterior(seen: LogProb) -> bool:
+            """Whether a log-density is that of the layer's posterior at the same weights."""
+            posterior = makes[0]()
+            shape = posterior.batch_shape.concatenate(posterior.event_shape)
+            if not shape.is_compatible_with(np.shape(seen.value)):
+                return False
+            own = tf.reduce_sum(posterior.log_prob(seen.value))
+            return bool(np.isclose(own, tf.reduce_sum(seen.logs), rtol=1e-5))
+
+        seen = self._seen_factor(index, None, is_posterior)
+        return float("nan") if seen is None else _rounded(seen, 1e-4)
 
     def _exactly(self, index: int, small: list[Any], slopes: Array) -> float:
         """Return the factor from log-densities that are seen, or rounded to its precision."""
@@ -571,6 +601,45 @@ class _Probe:
                 found[index] = replace(units[index], kind="unknown", problem=problem)
         return found
 
+    def _with_penalties(self, units: list[EntryUnit]) -> list[EntryUnit]:
+        """Return the units; penalties where a layer adds one on outputs beside the KLs inside it.
+
+        Such an entry feels the scales through the outputs, and no longer where they are tiny.
+        """
+        factors = {
+            id(p): abs(unit.factor)
+            for unit in units
+            for p in unit.posteriors
+            if unit.kind == "kl" and unit.layer is p.layer
+        }
+        found = list(units)
+        for index, unit in enumerate(units):
+            inside = unit.part == ADDED and all(id(p) in factors for p in unit.posteriors)
+            if unit.kind != "unknown" or not unit.posteriors or not inside:
+                continue
+            if not self._depends_on_inputs(index):
+                continue
+            _, *slopes = self._slopes(units, [index])[index]
+            least = min(factors[id(p)] for p in unit.posteriors)
+            if not np.all(np.abs(slopes) < 1e-3 * least):
+                continue
+            if self._draws_beside(list(unit.posteriors)):
+                found[index] = replace(unit, problem=MAY_BE_OF_CODES)
+            else:
+                found[index] = EntryUnit(unit.layer, unit.part, "regulariser")
+        return found
+
+    def _draws_beside(self, posteriors: list[Posterior]) -> bool:
+        """Whether the outputs change from seed to seed beside weights that are hardly drawn."""
+        with small_scales([p for p in self.posteriors if p.is_random] or posteriors):
+            one, other = (self._outputs(seed) for seed in (1, 2))
+        return not np.allclose(one, other, rtol=1e-2, atol=1e-2 * np.abs(one).max())
+
+    def _outputs(self, seed: int) -> Array:
+        """Return all that the network puts out at a seed, as one long array."""
+        call = LayerCall(self.network, (self.inputs,), {}, self.generators)
+        return call.outputs(seed)
+
     def _doubled(self, units: list[EntryUnit]) -> list[EntryUnit]:
         """Return the units, those marked whose entry falls when every row is given twice."""
         twice = tf.nest.map_structure(lambda x: tf.concat([x, x], axis=0), self.inputs)
@@ -647,7 +716,7 @@ def word_on_repeated(units: list[EntryUnit]) -> str:
     """
     owners: dict[tuple[Any, ...], EntryUnit] = {}
     for unit in units:
-        for posterior in unit.posteriors if unit.kind in ("kl", "unknown") else ():
+        for posterior in unit.posteriors if unit.kind == "kl" else ():
             weights = (posterior.part, *map(id, posterior.variables))
             first = owners.setdefault(weights, unit)
             others = [x for x in (first.layer, unit.layer) if x is not posterior.layer]
@@ -803,6 +872,19 @@ def _has_scale(posterior: Posterior, used: set[int]) -> bool:
     return any(id(v) in used and np.any(slope) for v, slope in pairs)
 
 
+def _is_point_of(posterior: Posterior, used: set[int]) -> bool:
+    """Whether these variables hold the point at which a posterior with a prior stands."""
+    if posterior.make is None or posterior.prior() is None:
+        return False
+    with tf.GradientTape() as tape:
+        for variable in posterior.variables:
+            tape.watch(variable)
+        point = posterior.make().mean()
+    slopes = tape.gradient(point, posterior.variables)
+    own = [v for v, slope in zip(posterior.variables, slopes, strict=True) if slope is not None]
+    return bool(_ids(own) & used)
+
+
 def _ids(variables: Iterable[Any]) -> set[int]:
     return {id(variable) for variable in variables}
 
@@ -864,6 +946,6 @@ MAY_BE_OF_CODES = (
 
 def _of_inputs(layer: Any) -> str:
     return (
-        f"the layer {layer.name} draws, but has no variables, so this is no KL of weights; for a "
+        f"the layer {layer.name} draws, and this is no KL of weights of its own; for a "
         "KL of codes use tfpl.KLDivergenceRegularizer or tfpl.KLDivergenceAddLoss, which are known"
     )

@@ -9,7 +9,8 @@ from .likelihood import flatten_heads, has_heads
 
 WITHOUT_LOSS = (
     "An output that has no loss is left out with network = tf_keras.Model(network.inputs, [...]) "
-    "of the other outputs, which keeps the layers."
+    "of the other outputs, which keeps the layers; a network with a call of its own returns the "
+    "other outputs there."
 )
 
 
@@ -22,13 +23,24 @@ def arrange_targets(network: Any, targets: Any, outputs: Any) -> list[Any]:
         If there are more or fewer targets than outputs, or other names.
     """
     if not has_heads(outputs):
-        leaves = flatten_heads(targets)
-        if len(leaves) != 1:
-            raise ValueError(
-                f"There are {len(leaves)} targets, but the network has one output: pass one array."
-            )
-        return leaves
+        return [only_target(targets)]
     return in_order(targets, head_names(network, outputs))
+
+
+def only_target(targets: Any) -> Any:
+    """Return the targets of a network with one output, which may stand in a dict by its name.
+
+    Raises
+    ------
+    ValueError
+        If there are several.
+    """
+    leaves = flatten_heads(targets)
+    if len(leaves) != 1:
+        raise ValueError(
+            f"There are {len(leaves)} targets, but the network has one output: pass one array."
+        )
+    return leaves[0]
 
 
 def in_order(targets: Any, names: list[str]) -> list[Any]:
@@ -121,6 +133,33 @@ def for_each_head(said: Any, names: list[str], what: str) -> list[Any]:
             )
         return list(said)
     return [said] * len(names)
+
+
+def weights_of_heads(weights: Any, names: list[str]) -> list[Any]:
+    """Return the sample weights of each head, those of all heads for each of them.
+
+    Parameters
+    ----------
+    weights
+        An array, or a dict or list of arrays, one for each output, as ``fit`` takes them.
+    names
+        Of the outputs.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer than outputs, or other names.
+    """
+    if not isinstance(weights, (dict, list, tuple)):
+        return [weights] * len(names)
+    try:
+        return in_order(weights, names)
+    except ValueError:
+        given = sorted(weights) if isinstance(weights, dict) else len(weights)
+        raise ValueError(
+            f"sample_weight is given for {given}, but the outputs are {names}: pass one array for "
+            "all outputs, or one for each, by its name."
+        ) from None
 
 
 def like_heads(outputs: Any, leaves: Iterator[Any]) -> Any:

@@ -8,6 +8,7 @@ Introduced in chapters/19-step-cost.md, "Operations in a training step".
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -26,6 +27,18 @@ Array = npt.NDArray[Any]
 DENSE = (
     "is sparse, and TFP's layers need dense numbers: pass inputs.toarray() (SciPy) or "
     "tf.sparse.to_dense(inputs)."
+)
+
+
+PASS = (
+    "pass arrays with one row for each example, a tf.data.Dataset (of a generator: "
+    "tf.data.Dataset.from_generator, with .take(batches) if it never ends) or a Keras Sequence."
+)
+MOST_BATCHES = 100_000  # of a dataset that does not say its length; more are taken for no end
+SECONDS_UNSAID = 10.0  # of a pass over it, after which a word is said
+ENDLESS = (
+    "If it never ends, as a generator with while True, say dataset.take(batches); if it does, say "
+    "its length, dataset.apply(tf.data.experimental.assert_cardinality(batches))."
 )
 
 
@@ -136,7 +149,7 @@ class Stream:
     def begin_pass(self) -> Iterator[Examples]:
         """Begin one more pass; yield its batches as arrays or tensors."""
         if isinstance(self.source, tf.data.Dataset):
-            return map(read_element, iter(self.source))
+            return map(read_element, _ending(self.source))
         return self._sequence()
 
     def skip_pass(self) -> None:
@@ -194,6 +207,8 @@ def check_dataset(dataset: tf.data.Dataset) -> None:
     """
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         raise ValueError("The dataset never ends: leave out .repeat(), or say .take(batches).")
+    if int(dataset.cardinality()) < 0 and _repeats(dataset):
+        raise ValueError(f"The dataset holds a .repeat() without a number. {ENDLESS}")
     specs = tf.nest.flatten(dataset.element_spec)
     for spec in specs:
         if isinstance(spec, tf.SparseTensorSpec):
@@ -202,6 +217,43 @@ def check_dataset(dataset: tf.data.Dataset) -> None:
             raise TypeError(f"The dataset {_ragged()}")
     if any(spec.shape.rank == 0 for spec in specs):
         raise ValueError("The dataset is not batched: say dataset.batch(128).")
+
+
+def _repeats(dataset: tf.data.Dataset) -> bool:
+    """Whether a dataset is made, step by step, of one that has no end, and takes no part of it."""
+    while "Take" not in type(dataset).__name__:
+        if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
+            return True
+        sources = dataset._inputs()
+        if len(sources) != 1:  # of several, the shortest may be what counts
+            return False
+        (dataset,) = sources
+    return False
+
+
+def _ending(dataset: tf.data.Dataset) -> Iterator[Any]:
+    """Yield the elements of a dataset; one that does not say its length must end some day.
+
+    Raises
+    ------
+    ValueError
+        If it does not within a great number of batches.
+    """
+    if int(dataset.cardinality()) >= 0:
+        yield from dataset
+        return
+    start, is_said = time.monotonic(), False
+    for number, element in enumerate(dataset):
+        if number >= MOST_BATCHES:
+            raise ValueError(f"The dataset has not ended after {number:,} batches. {ENDLESS}")
+        if not is_said and time.monotonic() - start > SECONDS_UNSAID:
+            warnings.warn(
+                f"Passing over a dataset that does not say its length: {number:,} batches in "
+                f"{SECONDS_UNSAID:.0f} s, and it goes on. {ENDLESS}",
+                stacklevel=2,
+            )
+            is_said = True
+        yield element
 
 
 def first_examples(
@@ -325,6 +377,8 @@ def _array(data: Any, name: str) -> Any:
         array = np.asarray(data)
     except ValueError:
         raise ValueError(f"{name} {_ragged()}") from None
+    if array.dtype == object and array.ndim == 0:
+        raise TypeError(f"{name} is a {type(data).__name__}: {PASS}")
     if array.dtype == object and not all(isinstance(x, (str, bytes)) for x in array.ravel()):
         try:
             array = array.astype(np.float64)
@@ -348,10 +402,7 @@ def _check_type(data: Any, name: str) -> None:
     if is_stream(data):
         raise TypeError(f"{name} hold a dataset inside a list or beside targets: pass it alone.")
     if data is None or isinstance(data, (str, bytes, Iterator)) or callable(data):
-        raise TypeError(
-            f"{name} is a {type(data).__name__}: pass arrays with one row for each example, a "
-            "tf.data.Dataset (of a generator: tf.data.Dataset.from_generator) or a Keras Sequence."
-        )
+        raise TypeError(f"{name} is a {type(data).__name__}: {PASS}")
 
 
 def _of_frame(frame: pd.DataFrame, name: str) -> Array:

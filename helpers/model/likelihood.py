@@ -102,9 +102,13 @@ class HeadsLikelihood:
         return found
 
     def of_examples(self, targets: Any, outputs: Any, weights: Any = None) -> tf.Tensor:
-        """Return the negative log-likelihood of each example, summed over the heads, in nats."""
-        parts = zip(self.flat, flatten_heads(targets), flatten_heads(outputs), strict=True)
-        return tf.add_n([head.of_examples(y, out, weights) for head, y, out in parts])
+        """Return the negative log-likelihood of each example, summed over the heads, in nats.
+
+        Weights are for all heads, or a list with some for each.
+        """
+        each = weights if has_heads(weights) else [weights] * len(self.flat)
+        parts = zip(self.flat, flatten_heads(targets), flatten_heads(outputs), each, strict=True)
+        return tf.add_n([head.of_examples(y, out, own) for head, y, out, own in parts])
 
 
 AnyLikelihood = Likelihood | HeadsLikelihood

@@ -18,7 +18,11 @@ SEEDS = (41, 42, 43)
 MOST = 60  # log-densities in one call: of more, the pairs are too many to try
 
 
-def recorded_factor(call: Callable[[int], float], about: float) -> float | None:
+def recorded_factor(
+    call: Callable[[int], float],
+    about: float | None = None,
+    is_posterior: Callable[[LogProb], bool] = lambda _: True,
+) -> float | None:
     """Return the factor of an entry, ``None`` where it is not seen.
 
     Parameters
@@ -26,7 +30,9 @@ def recorded_factor(call: Callable[[int], float], about: float) -> float | None:
     call
         Calls the network at a seed, and returns the entry.
     about
-        The factor as it was estimated.
+        The factor as it was estimated, if it was.
+    is_posterior
+        Whether a log-density is that of the posterior; without an estimate the sign hangs on it.
     """
     rows: list[list[LogProb]] = []
     values = []
@@ -43,9 +49,11 @@ def recorded_factor(call: Callable[[int], float], about: float) -> float | None:
         nats = logs[:, q] - logs[:, p]
         if np.ptp(nats) == 0 or not np.all(nats) or not _of_one_draw(rows[0][q], rows[0][p]):
             continue
+        if not all(is_posterior(row[q]) for row in rows):
+            continue
         factors = entries / nats
         spread = float(np.ptp(factors) / abs(factors[0]))
-        if spread < 1e-4 and abs(factors[0] / about - 1) < 0.5:
+        if spread < 1e-4 and (about is None or abs(factors[0] / about - 1) < 0.5):
             found.append((spread, float(np.median(factors))))
     return min(found)[1] if found else None
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from ..model.checks import check_number, check_whole
 from ..model.families import Family, family_of
-from ..model.heads import in_order
+from ..model.heads import in_order, only_target
 from ..model.inputs import as_tensors, is_stream, read_arrays
 from ..model.kept_logits import kept_logits
 from ..model.likelihood import HeadsLikelihood, Likelihood, check_pairing, flatten_heads
@@ -25,7 +25,7 @@ from ..model.lost_masks import LostMasks, check_padding
 from ..model.targets import check_targets
 from .drawn_outputs import Chunk, DrawnOutputs, Some, check_rows
 from .metrics import entropy_parts
-from .moments import means, variances
+from .moments import check_is_of_numbers, means, variances
 from .output_leaves import noting
 
 Array = npt.NDArray[np.float64]
@@ -268,6 +268,7 @@ class Predictions:
             number = each * self.num_draws if not self._has_noise else each * len(draws)
             key = [seed % 2**31, draws.start + self.num_draws * chunk.examples.start]
             distribution = self._distribution(outputs)
+            check_is_of_numbers(distribution)
             made = distribution.sample(number // len(draws), seed=tf.constant(key, tf.int32))
             array = np.asarray(made, np.float64)
             check_rows(array.shape[1:], len(draws) * len(chunk.examples))
@@ -281,7 +282,7 @@ class Predictions:
 
     def _log_likelihoods(self, targets: Any) -> Array:
         """Return the log-likelihood of each example under each draw [draws, examples], nats."""
-        (targets,) = in_order(targets, ["output"])
+        targets = only_target(targets)
         outputs = _precise(self._likelihood, self._drawn.few(self._head, FEW))
         check_targets(self._likelihood, [targets], outputs)
         few = as_tensors(targets[: _num_rows(outputs)])

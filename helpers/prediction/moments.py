@@ -45,11 +45,7 @@ def _moment(distribution: Any, name: str) -> Array:
         "interval(level) and log_predictive_density(targets), which need none, describe the "
         "predictions."
     )
-    if _is_of_angles(distribution):
-        raise ValueError(
-            f"{title}, which the network puts out, describes angles, and TFP's {name} of it is "
-            f"that on the circle, not that of a number: {instead}"
-        )
+    check_is_of_numbers(distribution)
     try:
         found = np.asarray(getattr(distribution, name)(), np.float64)
     except NotImplementedError:
@@ -63,6 +59,23 @@ def _moment(distribution: Any, name: str) -> Array:
             f"{missing.size} predictions (its tails are too heavy): {instead}"
         )
     return found
+
+
+def check_is_of_numbers(distribution: Any) -> None:
+    """Raise for angles, of which the numbers around 0 and 2π are neighbours.
+
+    Raises
+    ------
+    ValueError
+        If the distribution is of von Mises: its mean, its variance and an interval of numbers are
+        none of what it describes.
+    """
+    if _is_of_angles(distribution):
+        raise ValueError(
+            f"{type(distribution).__name__}, which the network puts out, describes angles: their "
+            "mean and variance are those on a circle, and no interval of numbers holds them. "
+            "log_predictive_density(targets), which needs none of these, scores the predictions."
+        )
 
 
 def _is_of_angles(distribution: Any) -> bool:

@@ -21,13 +21,15 @@ def apply_gradients(
     """Move the variables by one step of the optimizer; plain Adam takes the short way.
 
     The short way computes the same numbers on the optimizer's own variables, so that Keras can go
-    on from them, save them and show them. Every other optimizer goes Keras' way.
+    on from them, save them and show them. Every other optimizer goes Keras' way, and so does Adam
+    where a variable has a constraint to be put on it after the step.
 
     References
     ----------
     Kingma and Ba (2015), *Adam*, section 2, in the form at its end.
     """
-    if not is_plain_adam(optimizer) or not _knows(optimizer, variables):
+    is_short = is_plain_adam(optimizer) and not any(map(_is_constrained, variables))
+    if not is_short or not knows(optimizer, variables):
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return
     for gradient, variable in zip(gradients, variables, strict=True):
@@ -62,7 +64,11 @@ def is_plain_adam(optimizer: tf_keras.optimizers.Optimizer) -> bool:
     )
 
 
-def _knows(optimizer: tf_keras.optimizers.Optimizer, variables: Sequence[tf.Variable]) -> bool:
-    """Whether it is built for these variables; if not, Keras builds it or says what is wrong."""
+def _is_constrained(variable: tf.Variable) -> bool:
+    return getattr(variable, "constraint", None) is not None
+
+
+def knows(optimizer: tf_keras.optimizers.Optimizer, variables: Sequence[tf.Variable]) -> bool:
+    """Whether it is built, and for these variables."""
     known = getattr(optimizer, "_index_dict", {})
     return all(optimizer._var_key(variable) in known for variable in variables)

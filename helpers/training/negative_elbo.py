@@ -14,7 +14,7 @@ import tf_keras
 
 from ..model.checks import check_weights
 from ..model.entry_units import EntryUnit, entry_units, word_on_bare
-from ..model.heads import arrange_targets
+from ..model.heads import arrange_targets, head_names, weights_of_heads
 from ..model.inputs import Examples, as_tensors
 from ..model.likelihood import AnyLikelihood, flatten_heads
 from ..model.lost_masks import check_padding, lost_masks
@@ -172,9 +172,10 @@ def _check_padding(
     outputs = neural_net(inputs)
     targets = arrange_targets(neural_net, as_tensors(several.targets), outputs)
     weights = None if several.weights is None else as_tensors(several.weights)
-    parts = zip(found.flat, targets, flatten_heads(outputs), strict=True)
-    for index, (head, target, output) in enumerate(parts):
-        check_padding(lost, index, head, target, output, weights)
+    each = weights_of_heads(weights, head_names(neural_net, outputs))
+    parts = zip(found.flat, targets, flatten_heads(outputs), each, strict=True)
+    for index, (head, target, output, own) in enumerate(parts):
+        check_padding(lost, index, head, target, output, own)
 
 
 def _is_finite(output: Any) -> bool:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
 from ..model.checks import check_finite_rows, check_number, check_whole, is_whole
-from ..model.heads import arrange_targets
+from ..model.heads import arrange_targets, head_names, weights_of_heads
 from ..model.inputs import (
     Examples,
     Stream,
@@ -23,9 +22,11 @@ from ..model.inputs import (
     tensor_type,
     warn_of_bytes,
 )
+from ..model.likelihood import has_heads
 from ..model.targets import check_targets
 from .batches import BatchOrder
 from .data import ArrayBatches, Batches
+from .example_weights import check_weights, times_class_weight
 from .negative_elbo import NegativeElbo, Understood, one_or_all, understand_network
 from .stream_batches import StreamBatches
 
@@ -42,7 +43,7 @@ class DataOptions:
     likelihood
         What the reader says of the outputs, or ``None``.
     sample_weight
-        A weight for each example, or ``None``.
+        A weight for each example, or a dict or list of them for each output, or ``None``.
     class_weight
         Class number ↦ weight, or ``None``.
     num_examples
@@ -196,30 +197,20 @@ class _Reader:
     def _arranged(self, examples: Examples) -> Examples:
         """Return the examples with the targets in the order of the heads, and weighted."""
         targets = arrange_targets(self.neural_net, examples.targets, self.understood.outputs)
-        weights = _with_class_weight(examples.weights, targets, self.options.class_weight)
+        return Examples(examples.inputs, one_or_all(targets), self._weights(examples, targets))
+
+    def _weights(self, examples: Examples, targets: list[Any]) -> Any:
+        """Return the weights of the examples: for all heads, for each in a list, or ``None``."""
+        weights, classes = examples.weights, self.options.class_weight
         if weights is not None:
-            self._check_weights(np.asarray(weights))
-        return Examples(examples.inputs, one_or_all(targets), weights)
-
-    def _check_weights(self, weights: npt.NDArray[Any]) -> None:
-        """Raise unless there is a weight for each example, or for each prediction.
-
-        Raises
-        ------
-        ValueError
-            If there are others, or one is below 0.
-        """
-        if weights.dtype.kind not in "biuf" or np.any(weights < 0):
-            raise ValueError(
-                "sample_weight must be numbers of at least 0: how many times an example counts."
-            )
-        places = self.understood.places
-        rest = weights.shape[1:]
-        if rest not in {(), (1,)} and any(rest not in {own, (*own, 1)} for own in places):
-            raise ValueError(
-                f"sample_weight has shape {weights.shape}: pass one weight for each example, shape "
-                f"(examples,), or one for each prediction, shape (examples, *{places[0]})."
-            )
+            names = head_names(self.neural_net, self.understood.outputs)
+            every = weights_of_heads(weights, names)
+            for part, place in zip(every, self.understood.places, strict=True):
+                check_weights(part, place)
+            weights = every if has_heads(weights) and len(every) > 1 else every[0]
+        if classes is None:
+            return weights
+        return times_class_weight(weights, targets, classes, self.understood)
 
     def _checked(self, examples: Examples) -> Examples:
         targets = tf.nest.flatten(examples.targets)
@@ -242,30 +233,3 @@ class _Reader:
             for leaf in [] if part is None else tf.nest.flatten(part):
                 check_finite_rows(leaf.numpy(), name)
         self._checked(batch)
-
-
-def _with_class_weight(
-    weights: Any, targets: list[Any], class_weight: Mapping[int, float] | None
-) -> Any:
-    """Return the weights of the examples times those of their classes.
-
-    Raises
-    ------
-    ValueError
-        If there are several heads, or a class without a weight.
-    """
-    if class_weight is None:
-        return weights
-    if len(targets) != 1:
-        raise ValueError("class_weight is of one output: pass sample_weight for several outputs.")
-    labels = np.asarray(targets[0])
-    if labels.ndim == 2:  # a column, or one-hot rows
-        labels = labels[:, 0] if labels.shape[1] == 1 else labels.argmax(axis=1)
-    missing = sorted(set(np.unique(labels).tolist()) - set(class_weight))
-    if labels.ndim != 1 or missing:
-        raise ValueError(
-            f"class_weight needs one class for each example and a weight for each class: {missing} "
-            "have none."
-        )
-    found = np.array([class_weight[label] for label in labels.tolist()], np.float32)
-    return found if weights is None else np.asarray(weights, np.float32).reshape(-1) * found

@@ -90,9 +90,22 @@ class Session:
                 if self.workers.any(is_stopped() or self.callbacks.want_to_stop):
                     break
             self._save(rows)
+            if len(rows):
+                self._finalize()
         if len(rows) < num_steps and self.workers.is_chief:
             bar.write(f"Stopped after {len(rows)} steps; the history so far is returned.")
         return rows
+
+    def _finalize(self) -> None:
+        """Let the optimizer set the weights to its averages, as ``fit`` does (``use_ema=True``).
+
+        What was saved before are the weights that training goes on from.
+        """
+        stepper = self.stepper
+        finalize = getattr(stepper.optimizer, "finalize_variable_values", None)
+        if finalize is not None:
+            with stepper.neural_net.distribute_strategy.scope():
+                finalize(stepper.step.variables)
 
     def table(self, rows: Array) -> pd.DataFrame:
         """Return the history [steps, columns] as a table."""

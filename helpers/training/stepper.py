@@ -19,6 +19,7 @@ from ..draws.replay import has_loop, unrepeatable_operations
 from ..model.checks import check_keras_version, check_optimizer, check_whole
 from ..model.likelihood import AnyLikelihood
 from .devices import check_devices, compile_steps_for_devices
+from .fused_adam import knows
 from .loss_terms import LossTerms
 from .read_data import DataOptions, read_training_data
 from .steps import Step, StepOptions, Steps, trace_step
@@ -103,6 +104,7 @@ class Stepper:
         self.data, self.batches, self.order = data, data.batches, data.batches.order
         self.num_examples, self.objective = data.num_examples, data.objective
         self.step = self._trace()
+        _check_optimizer_is_free(optimizer, self.step.variables)
         num_draws = check_whole("num_draws", num_draws, 1, "how often to draw the weights a step")
         if jit_compile is None:
             jit_compile = self._pays_to_compile(self.order.num_steps * num_draws)
@@ -221,6 +223,23 @@ class Stepper:
         step = self.step if same else trace_step(net, batch, self.objective)
         options = self.options._replace(jit_compile=jit_compile)
         return compile_steps_for_devices(net, step, self.objective, self.optimizer, options)
+
+
+def _check_optimizer_is_free(optimizer: Any, variables: list[tf.Variable]) -> None:
+    """Raise if an optimizer is built for other variables than those that are trained.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if getattr(inner, "_index_dict", None) and not knows(inner, variables):
+        raise ValueError(
+            "The optimizer has moved other variables than those of this training: of another "
+            "network, or before a layer was frozen or set free. Make a new one for each network, "
+            "optimizer=tf_keras.optimizers.Adam(0.01)."
+        )
 
 
 def pays_to_compile(neural_net: tf_keras.Model, num_steps: int) -> bool:

@@ -39,7 +39,7 @@ def train_by_elbo(
     num_draws: int = 1,
     jit_compile: bool | None = None,
     validation_data: Any = None,
-    callbacks: Sequence[tf_keras.callbacks.Callback] = (),
+    callbacks: Sequence[tf_keras.callbacks.Callback] | tf_keras.callbacks.Callback | None = (),
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
     num_examples: int | None = None,
@@ -102,12 +102,13 @@ def train_by_elbo(
         (inputs, targets[, weights]) or a dataset: measured at the end of each epoch, by draws of
         the weights.
     callbacks
-        Of ``tf_keras``. They hear of the ends of epochs; those that act on each step slow it down.
-        Not together with ``folder``: what they remember is in no checkpoint.
+        Of ``tf_keras``, one or several. They hear of the ends of epochs; those that act on each
+        step slow it down. Not together with ``folder``: what they remember is in no checkpoint.
     sample_weight, class_weight
-        Factors on the log-likelihood of each example, or of the examples of each class. A weight of
-        2 counts an example as if it stood in the data twice: the data then say as much, beside the
-        KL, as the sum of the weights, and N stays the number of rows.
+        Factors on the log-likelihood of each example or each prediction, in a dict or list of each
+        output; or of the examples, or steps, of each class. A weight of 2 counts an example as if
+        it stood in the data twice: the data then say as much, beside the KL, as the sum of the
+        weights, and N stays the number of rows.
     num_examples
         N, where it is not the number of rows: of augmented data, the number without copies.
     folder
@@ -151,6 +152,7 @@ def train_by_elbo(
         If another worker could not go on.
     """
     check_keras_version(neural_net)
+    callbacks = [] if callbacks is None else tf.nest.flatten(callbacks)
     _check_saving(folder, save_every, resume, callbacks)
     optimizer = _optimizer(neural_net, optimizer, learning_rate)
     num_epochs, seed = check_whole("num_epochs", num_epochs, 0), check_whole("seed", seed, 0)
