@@ -10,8 +10,9 @@ import tf_keras
 
 from helpers.losses.by_layer import losses_by_layer
 from helpers.model import inputs as model_inputs
+from helpers.prediction import predict as predict_module
 from helpers.prediction.predict import predict_by_draws
-from helpers.training import train_by_elbo
+from helpers.training import stepper, train_by_elbo
 
 tfd, tfpl = tfp.distributions, tfp.layers
 keras = tf_keras
@@ -375,3 +376,60 @@ def test_an_output_without_a_loss_is_left_out_as_the_sentence_says():
     network = Net("logits")
     network.compile("adam", {"logits": entropy})
     train(network, INPUTS, {"logits": LABELS})
+
+
+def of_images(*front):
+    network = keras.Sequential(
+        [keras.Input([4, 4, 1]), *front, keras.layers.Flatten(), flipout(CLASSES)]
+    )
+    network.compile(keras.optimizers.SGD(0.01), entropy)
+    return network, RNG.normal(size=(N, 4, 4, 1)).astype("float32")
+
+
+WITHOUT_XLA = {
+    "an image made larger": lambda: of_images(keras.layers.Dense(1), keras.layers.UpSampling2D()),
+    "hashes": lambda: (
+        keras.Sequential(
+            [
+                keras.layers.Hashing(7),
+                keras.layers.Embedding(7, 2),
+                keras.layers.Flatten(),
+                flipout(CLASSES),
+            ]
+        ),
+        RNG.integers(0, 100, (N, FEATURES)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_XLA)
+def test_what_xla_lacks_is_trained_and_predicted_without_it(name, monkeypatch):
+    monkeypatch.setattr(stepper, "UPDATES_THAT_PAY", 0)
+    monkeypatch.setattr(predict_module, "BYTES_THAT_PAY", 0)
+    network, inputs = WITHOUT_XLA[name]()
+    network(inputs)
+    history = train(network, inputs, LABELS, likelihood=entropy, batch_size=7)
+    assert len(history) == 6
+    draws = predict_by_draws(network, inputs, 3).draws
+    np.testing.assert_allclose(draws.sum(axis=-1), 1, rtol=1e-5)
+    with pytest.raises(ValueError, match="leave jit_compile out"):
+        train(network, inputs, LABELS, likelihood=entropy, batch_size=7, jit_compile=True)
+    if name == "hashes":  # an image is made larger by XLA too, and only its gradient is not
+        with pytest.raises(ValueError, match="leave jit_compile out"):
+            predict_by_draws(network, inputs, 3, jit_compile=True)
+
+
+def test_what_xla_takes_is_compiled_by_it_where_that_pays(monkeypatch):
+    monkeypatch.setattr(stepper, "UPDATES_THAT_PAY", 0)
+    network, inputs = of_images()
+    chosen = stepper.Stepper(
+        network, inputs, LABELS, batch_size=7, num_epochs=1, optimizer=network.optimizer
+    )
+    assert chosen.options.jit_compile
+
+
+def test_a_recurrent_layer_under_jit_compile_gets_a_sentence():
+    network = keras.Sequential([keras.layers.LSTM(4), flipout(CLASSES)])
+    inputs = RNG.normal(size=(N, STEPS, FEATURES)).astype("float32")
+    with pytest.raises(ValueError, match="leave jit_compile out"):
+        train(network, inputs, LABELS, likelihood=entropy, jit_compile=True)

@@ -21,6 +21,7 @@ from ..draws.replay import (
     trace,
     unrepeatable_operations,
 )
+from ..draws.xla_lowering import check_xla_takes
 from ..draws.xla_substitutes import SUBSTITUTES
 from ..model.inputs import as_tensor
 from ..model.untouched import quiet, variables_of
@@ -143,6 +144,11 @@ def compile_pieces(
 
     Each output is [draws, examples, …], or [draws, …] if the examples share it; of a network
     without noise there is one draw.
+
+    Raises
+    ------
+    XlaRefusalError
+        If XLA is to compile, and does not take the network.
     """
     shared_of, outputs_of = _compile(pieces, jit_compile)
     num_drawn = num_draws if pieces.has_noise else 1
@@ -231,14 +237,6 @@ def _compile(pieces: Pieces, jit_compile: bool) -> tuple[Any, Any]:
     )
 
 
-def can_compile(pieces: Pieces) -> bool:
-    """Whether XLA takes the network: it has no words and no tables of words."""
-    operations = pieces.traced.graph.get_operations()
-    tensors = (tensor for operation in operations for tensor in operation.outputs)
-    words = any(tensor.dtype == tf.string for tensor in tensors)
-    return not words and not any(it.type.startswith("Lookup") for it in operations)
-
-
 def _draws_by_owner(traced: Traced, num_examples: int) -> tuple[list[bool], list[Draw], list[Draw]]:
     """Return of each draw whether every example has its own; those that are shared; the others."""
     draws = [describe_draw(operation) for operation in random_operations(traced)]
@@ -252,6 +250,8 @@ def _draws_by_owner(traced: Traced, num_examples: int) -> tuple[list[bool], list
 def _concrete(function: Callable[..., Any], jit_compile: bool, *specs: tf.TensorSpec) -> Any:
     """Return the function as one graph: of functions made anew, TensorFlow would warn."""
     compiled = tf.function(function, jit_compile=jit_compile, autograph=False)
+    if jit_compile:
+        check_xla_takes(compiled, specs)
     return compiled.get_concrete_function(*specs)
 
 

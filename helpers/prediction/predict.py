@@ -15,6 +15,7 @@ import tensorflow_probability as tfp
 import tf_keras
 
 from ..draws.replay import trace
+from ..draws.xla_lowering import XlaRefusalError
 from ..model.checks import check_keras_version, check_number, check_weights, check_whole
 from ..model.heads import head_names, in_order, like_heads
 from ..model.inputs import Examples, as_tensors
@@ -28,7 +29,7 @@ from ..model.lost_masks import lost_masks
 from ..model.network_call import call_network
 from ..model.outputs import find_likelihood
 from ..model.untouched import state_kept
-from .chunks import can_compile, compile_pieces, fit_pieces
+from .chunks import compile_pieces, fit_pieces
 from .drawn_outputs import DrawnOutputs, LeafPart, ObjectPart, Part
 from .drawn_predictions import FEW, HeadsPredictions, Predictions
 from .input_blocks import Block, InputBlocks
@@ -215,9 +216,15 @@ def _drawer(
                 "The network puts out as many rows for many examples as for few: the first axis of "
                 "each output must count the examples."
             )
+    may_choose = jit_compile is None
     if jit_compile is None:
-        jit_compile = pieces.bytes_of_all > BYTES_THAT_PAY and can_compile(pieces)
-    compiled = compile_pieces(pieces, num_draws, jit_compile)
+        jit_compile = pieces.bytes_of_all > BYTES_THAT_PAY
+    try:
+        compiled = compile_pieces(pieces, num_draws, jit_compile)
+    except XlaRefusalError:
+        if not may_choose:
+            raise
+        compiled = compile_pieces(pieces, num_draws, jit_compile=False)
 
     def draw(block: Block, seed: int) -> Part:
         """Return the outputs of a block under all draws; refuse those that are not numbers."""

@@ -16,6 +16,7 @@ import tensorflow as tf
 import tf_keras
 
 from ..draws.replay import has_loop, unrepeatable_operations
+from ..draws.xla_lowering import XlaRefusalError
 from ..model.checks import check_keras_version, check_optimizer, check_whole
 from ..model.likelihood import AnyLikelihood
 from .devices import check_devices, compile_steps_for_devices
@@ -106,12 +107,14 @@ class Stepper:
         self.step = self._trace()
         _check_optimizer_is_free(optimizer, self.step.variables)
         num_draws = check_whole("num_draws", num_draws, 1, "how often to draw the weights a step")
+        may_choose = jit_compile is None
         if jit_compile is None:
             jit_compile = self._pays_to_compile(self.order.num_steps * num_draws)
         self.options = StepOptions(num_draws, seed, jit_compile)
         check_devices(neural_net, self.order.batch_sizes, self.options)
         self._check_workers()
         self._compiled: dict[Any, Steps] = {}
+        self._try_xla(may_choose)
         self._most = 1  # steps in the next call
         self.trial = Trial(neural_net, self.objective, data.few)
 
@@ -192,6 +195,24 @@ class Stepper:
             pass
         batch = self.batches.spec(self.order.batch_size)
         return trace_step(self.neural_net, batch, self.objective)
+
+    def _try_xla(self, may_choose: bool) -> None:
+        """Let XLA compile the step of a whole batch, if it is to; go without it if it may be.
+
+        Raises
+        ------
+        XlaRefusalError
+            If it is to, and does not.
+        """
+        shapes = tuple(tuple(x.shape) for x in self.batches.spec(self.order.batch_size).leaves())
+        if not self.options.jit_compile or any(None in shape for shape in shapes):
+            return
+        try:
+            self._steps_of(shapes)
+        except XlaRefusalError:
+            if not may_choose:
+                raise
+            self.options = self.options._replace(jit_compile=False)
 
     def _pays_to_compile(self, num_steps: int) -> bool:
         """Return whether XLA compiles, for so many steps and draws.

@@ -12,6 +12,7 @@ from tensorflow.python.framework.errors import InaccessibleTensorError
 
 from ..draws.noise import Draw, draw_all, draw_one, is_coin
 from ..draws.replay import Traced, describe_draw, random_operations, replay, trace
+from ..draws.xla_lowering import check_xla_takes
 from ..draws.xla_substitutes import KEPT, SUBSTITUTES
 from ..model.inputs import Examples
 from .fused_adam import apply_gradients
@@ -193,7 +194,13 @@ def _compile(step: Step, seed: int) -> Gradients:
 
 
 def _compile_by_xla(step: Step, seed: int) -> Gradients:
-    """Compile the traced step by XLA, and a program of its own that draws the noise before it."""
+    """Compile the traced step by XLA, and a program of its own that draws the noise before it.
+
+    Raises
+    ------
+    XlaRefusalError
+        If XLA does not take the step.
+    """
     traced = step.traced
     draws = [describe_draw(operation) for operation in random_operations(traced)]
     key = tf.constant(seed, tf.int64)
@@ -203,13 +210,15 @@ def _compile_by_xla(step: Step, seed: int) -> Gradients:
     specs = [tf.TensorSpec(draw.shape, draw.dtype) for draw in draws]
     keep = () if any(map(is_coin, draws)) else KEPT  # Flipout, with its signs, gains nothing
     leaves = step.batch.leaves()
-    compiled = tf.function(
+    function = tf.function(
         lambda *all_in: replay(
             traced, all_in[: len(leaves)], all_in[len(leaves) :], SUBSTITUTES, keep
         ),
         jit_compile=True,
         autograph=False,
-    ).get_concrete_function(*leaves, *specs)
+    )
+    check_xla_takes(function, [*leaves, *specs])
+    compiled = function.get_concrete_function(*leaves, *specs)
 
     def gradients_of(*leaves_and_number: tf.Tensor) -> Any:
         """Return the terms and gradients for the draw of this number."""
