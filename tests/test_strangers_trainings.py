@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
@@ -12,7 +13,7 @@ from helpers.losses.by_layer import losses_by_layer
 from helpers.model import inputs as model_inputs
 from helpers.prediction import predict as predict_module
 from helpers.prediction.predict import predict_by_draws
-from helpers.training import stepper, train_by_elbo
+from helpers.training import ElboMonitor, stepper, train_by_elbo
 
 tfd, tfpl = tfp.distributions, tfp.layers
 keras = tf_keras
@@ -433,3 +434,191 @@ def test_a_recurrent_layer_under_jit_compile_gets_a_sentence():
     inputs = RNG.normal(size=(N, STEPS, FEATURES)).astype("float32")
     with pytest.raises(ValueError, match="leave jit_compile out"):
         train(network, inputs, LABELS, likelihood=entropy, jit_compile=True)
+
+
+def column(loss=None):
+    network = keras.Sequential([keras.Input([FEATURES]), flipout(1)])
+    if loss is not None:
+        network.compile("adam", loss)
+    return network
+
+
+def narrow(outputs):
+    return tfd.Normal(outputs, 0.25)
+
+
+@pytest.mark.parametrize("loss", [None, "mse", keras.losses.BinaryCrossentropy(from_logits=True)])
+def test_predictions_take_what_the_trainer_was_told_until_compile_says_otherwise(loss):
+    network, targets = column(loss), RNG.uniform(size=(N, 1))
+    train(network, INPUTS, targets, likelihood=narrow, learning_rate=0.01)
+    predictions = predict_by_draws(network, INPUTS, 2)
+    assert predictions.kind == "values"
+    np.testing.assert_allclose(predictions.aleatoric, 0.25**2, rtol=1e-6)
+    network.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
+    assert predict_by_draws(network, INPUTS, 2).kind == "yes or no"
+
+
+@pytest.mark.parametrize("form", ["arrays", "dataset"])
+def test_validation_data_that_the_network_does_not_take_get_the_sentence(form):
+    held_out = INPUTS[:, :2], LABELS
+    if form == "dataset":
+        held_out = tf.data.Dataset.from_tensor_slices(held_out).batch(7)
+    with pytest.raises(ValueError, match=r"^validation_data: The network does not take inputs of"):
+        train(classifier(), INPUTS, LABELS, validation_data=held_out)
+
+
+def test_targets_of_a_float64_network_are_as_fine_as_it_is():
+    targets = 1e9 + RNG.normal(size=(N, 1))
+    posterior = tfpl.default_mean_field_normal_fn(
+        untransformed_scale_initializer=keras.initializers.Constant(-14.0)
+    )
+    network = keras.Sequential(
+        [
+            flipout(1, dtype="float64", kernel_posterior_fn=posterior),
+            keras.layers.Rescaling(1.0, 1e9, dtype="float64"),
+            tfpl.DistributionLambda(lambda t: tfd.Normal(t, tf.ones_like(t)), dtype="float64"),
+        ]
+    )
+    means = network(INPUTS).mean().numpy()
+    expected = scipy.stats.norm.logpdf(targets, means, 1.0)[:, 0]
+    found = predict_by_draws(network, INPUTS, 2).log_predictive_density(targets)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    nll = first_nll(network, INPUTS, targets)
+    assert nll == pytest.approx(-expected.mean(), abs=1e-3)
+    data = tf.data.Dataset.from_tensor_slices((INPUTS, targets)).batch(N)
+    history = train(network, data, learning_rate=1e-9)
+    assert history.negative_log_likelihood[0] == pytest.approx(-expected.mean(), abs=1e-3)
+
+
+def mixture(unit):
+    def make(t):
+        parts = tf.stack([t, 3 * t, t - 1], axis=-1)
+        normals = tfd.Normal(unit * parts, unit * tf.constant([0.1, 1.0, 2.0]))
+        shares = tfd.Categorical(probs=[0.2, 0.3, 0.5])
+        return tfd.Independent(tfd.MixtureSameFamily(shares, normals), 1)
+
+    return tfpl.DistributionLambda(make)
+
+
+@pytest.mark.parametrize("unit", [1e30, 1.0, 1e-25])
+@pytest.mark.parametrize("kind", ["normal", "mixture"])
+def test_standard_deviations_hold_in_any_unit(kind, unit):
+    head = mixture(unit)
+    if kind == "normal":
+        head = tfpl.DistributionLambda(lambda t: tfd.Normal(unit * t, unit * (1 + t**2)))
+    network = keras.Sequential([keras.Input([FEATURES]), flipout(1), head])
+    predictions = predict_by_draws(network, INPUTS, 50)
+    interval = predictions.interval(0.95)
+    wide = (interval.high - interval.low) / (2 * 1.96)
+    assert np.all(predictions.stddev < 3 * wide)
+    assert np.all(wide < 3 * predictions.stddev)
+    if unit != 1:
+        head = mixture(1.0)
+        if kind == "normal":
+            head = tfpl.DistributionLambda(lambda t: tfd.Normal(t, 1 + t**2))
+        plain = keras.Sequential([keras.Input([FEATURES]), network.layers[0], head])
+        expected = predict_by_draws(plain, INPUTS, 50)
+        np.testing.assert_allclose(predictions.stddev, unit * expected.stddev, rtol=1e-4)
+        np.testing.assert_allclose(predictions.aleatoric, unit**2 * expected.aleatoric, rtol=1e-4)
+
+
+def test_moments_of_a_mixture_are_those_of_its_formula():
+    network = keras.Sequential([keras.layers.Dense(2), mixture(1.0)])
+    found = predict_by_draws(network, INPUTS, 1)
+    t = np.asarray(network.layers[0](INPUTS), float)
+    shares, scales = np.array([0.2, 0.3, 0.5]), np.array([0.1, 1.0, 2.0])
+    parts = np.stack([t, 3 * t, t - 1], axis=-1)
+    mean = (shares * parts).sum(axis=-1)
+    second = (shares * (scales**2 + parts**2)).sum(axis=-1)
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.aleatoric, second - mean**2, rtol=1e-4)
+
+
+def test_an_infinite_mean_is_refused():
+    heavy = tfpl.DistributionLambda(lambda t: tfd.Pareto(0.1 + 0.1 * tf.sigmoid(t), 1.0))
+    predictions = predict_by_draws(keras.Sequential([flipout(1), heavy]), INPUTS, 3)
+    for name in ("mean", "epistemic", "stddev"):
+        with pytest.raises(ValueError, match="has no mean"):
+            getattr(predictions, name)
+
+
+def test_nan_in_a_later_pass_is_laid_to_the_data():
+    passes = []
+
+    def data():
+        passes.append(1)
+        for start in range(0, 40, 8):
+            factor = np.nan if len(passes) > 2 and start == 16 else 1.0
+            yield INPUTS[start : start + 8] * np.float32(factor), LABELS[start : start + 8]
+
+    stream = tf.data.Dataset.from_generator(data, output_signature=GENERATED)
+    with pytest.raises(ValueError, match=r"8 of 8 examples of inputs hold NaN"):
+        train(classifier(), stream)
+
+
+@pytest.mark.parametrize("factor", [np.nan, -1.0, "two"])
+def test_class_weights_are_numbers(factor):
+    with pytest.raises(ValueError, match="class_weight is"):
+        train(classifier(), INPUTS, LABELS, class_weight=BY_CLASS | {1: factor})
+
+
+def test_the_monitor_leaves_metrics_of_its_names_to_the_reader(capsys):
+    network, inputs, labels = per_step()
+
+    def nll(targets, outputs):
+        return entropy(targets, outputs)
+
+    network.compile(keras.optimizers.SGD(0.0), entropy, metrics=[nll])
+    options = {"verbose": 0, "batch_size": N, "validation_data": (inputs, labels)}
+    plain = network.fit(inputs, labels, **options).history
+    monitor = ElboMonitor(N, check=False)
+    history = network.fit(inputs, labels, callbacks=[monitor], **options).history
+    for name in ("nll", "val_nll"):
+        np.testing.assert_allclose(history[name], plain[name], rtol=1e-3)
+    assert "your own metric of that name" in capsys.readouterr().out
+    assert history["elbo"][0] == pytest.approx(
+        -N * STEPS * plain["nll"][0] - history["kl"][0], rel=1e-3
+    )
+
+
+@pytest.mark.parametrize("place", ["train", "validation"])
+def test_a_fit_that_is_stopped_between_steps_leaves_no_sums_behind(place):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if place == "train":
+                raise KeyboardInterrupt
+
+        def on_test_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    network = classifier()
+    options = {"batch_size": 7, "verbose": 0}
+    held_out = {"validation_data": (INPUTS, LABELS)}
+    with pytest.raises(KeyboardInterrupt):
+        network.fit(
+            INPUTS, LABELS, callbacks=[ElboMonitor(N, check=False), Stop()], **options, **held_out
+        )
+    assert set(network.evaluate(INPUTS, LABELS, return_dict=True, verbose=0)) == {"loss"}
+    history = network.fit(INPUTS, LABELS, epochs=2, **options, **held_out).history
+    assert set(history) == {"loss", "val_loss"}
+    history = network.fit(
+        INPUTS, LABELS, callbacks=[ElboMonitor(N, check=False)], **options
+    ).history
+    expected = history["loss"][0] - history["kl"][0] / N
+    assert history["nll"][0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_an_evaluation_by_another_callback_does_not_stop_the_sums():
+    class Evaluate(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch in (2, 5):
+                self.model.evaluate(INPUTS[:7], LABELS[:7], verbose=0)
+
+    network = keras.Sequential([keras.Input([FEATURES]), flipout(CLASSES, rho=-12.0)])
+    network.compile(keras.optimizers.SGD(0.0), entropy)  # the weights stay, and so does the nll
+    expected = float(entropy(LABELS, network(INPUTS)))
+    callbacks = [ElboMonitor(N, check=False), Evaluate()]
+    history = network.fit(
+        INPUTS, LABELS, batch_size=7, epochs=3, verbose=0, callbacks=callbacks
+    ).history
+    assert history["nll"] == pytest.approx([expected] * 3, rel=1e-4)

@@ -8,6 +8,7 @@ beside columns. What none of them tells is asked for.
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow_probability as tfp
@@ -38,7 +39,17 @@ from .targets import check_targets
 
 tfd = tfp.distributions
 
-_TRAINED_BY: weakref.WeakKeyDictionary[Any, AnyLikelihood] = weakref.WeakKeyDictionary()
+
+@dataclass(frozen=True)
+class _Training:
+    """What a network was trained by: the likelihood, what the reader said, how it was compiled."""
+
+    likelihood: AnyLikelihood
+    said: Any
+    compiled: Any
+
+
+_TRAINED_BY: weakref.WeakKeyDictionary[Any, _Training] = weakref.WeakKeyDictionary()
 
 
 def find_likelihood(
@@ -80,14 +91,31 @@ def find_likelihood(
     return found
 
 
-def remember_likelihood(network: Any, likelihood: AnyLikelihood) -> None:
-    """Note the likelihood that a network was trained by, so that predictions need not ask."""
-    _TRAINED_BY[network] = likelihood
+def remember_likelihood(network: Any, likelihood: AnyLikelihood, said: Any = None) -> None:
+    """Note the likelihood that a network was trained by, so that predictions need not ask.
+
+    Parameters
+    ----------
+    network, likelihood
+        What was trained, and by what.
+    said
+        What the reader said of it, if anything.
+    """
+    _TRAINED_BY[network] = _Training(likelihood, said, getattr(network, "compiled_loss", None))
 
 
 def trained_by(network: Any) -> AnyLikelihood | None:
     """Return the likelihood that was noted for a network, if any."""
-    return _TRAINED_BY.get(network)
+    known = _TRAINED_BY.get(network)
+    return None if known is None else known.likelihood
+
+
+def said_in_training(network: Any) -> Any:
+    """Return what the reader said of the likelihood in training, if no ``compile`` came after."""
+    known = _TRAINED_BY.get(network)
+    if known is None or known.compiled is not getattr(network, "compiled_loss", None):
+        return None
+    return known.said
 
 
 def _of_heads(network: Any, outputs: Any, targets: Any, given: Any) -> HeadsLikelihood:

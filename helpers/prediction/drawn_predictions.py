@@ -18,7 +18,7 @@ import tensorflow as tf
 from ..model.checks import check_number, check_whole
 from ..model.families import Family, family_of
 from ..model.heads import in_order, only_target
-from ..model.inputs import as_tensors, is_stream, read_arrays
+from ..model.inputs import as_tensor, is_stream, read_arrays, tensor_type
 from ..model.kept_logits import kept_logits
 from ..model.likelihood import HeadsLikelihood, Likelihood, check_pairing, flatten_heads
 from ..model.lost_masks import LostMasks, check_padding
@@ -285,7 +285,7 @@ class Predictions:
         targets = only_target(targets)
         outputs = _precise(self._likelihood, self._drawn.few(self._head, FEW))
         check_targets(self._likelihood, [targets], outputs)
-        few = as_tensors(targets[: _num_rows(outputs)])
+        few = _as_tensor(targets[: _num_rows(outputs)])
         check_pairing(self._likelihood, few, outputs)
         check_padding(self._lost, self._head, self._likelihood, few, outputs, None)
 
@@ -293,7 +293,7 @@ class Predictions:
             """Return log p of the targets in nats [draws · examples], draw after draw."""
             rows = np.concatenate([targets[examples.start : examples.stop]] * len(some.draws))
             outputs = _precise(self._likelihood, some.outputs)
-            return -np.asarray(self._likelihood.of_examples(as_tensors(rows), outputs), np.float64)
+            return -np.asarray(self._likelihood.of_examples(_as_tensor(rows), outputs), np.float64)
 
         found = self._drawn.evaluate(self._head, of_some)
         missing = np.isnan(found).any(axis=0)
@@ -415,6 +415,11 @@ def read_targets(targets: Any, num_examples: int) -> Any:
         )
     read = read_arrays(np.zeros(num_examples), targets).targets
     return tf.nest.map_structure(np.asarray, read)
+
+
+def _as_tensor(targets: npt.NDArray[Any]) -> tf.Tensor:
+    """Return targets as fine as they are: a likelihood takes them in the type of its outputs."""
+    return as_tensor(targets, tf.float64 if targets.dtype == np.float64 else tensor_type(targets))
 
 
 def _log_mean_exp(logs: Array) -> Array:

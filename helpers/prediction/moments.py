@@ -36,7 +36,28 @@ def variances(distribution: Any) -> Array:
     ValueError
         If the distribution has no variance.
     """
-    return _moment(distribution, "variance")
+    if isinstance(distribution, tfd.Independent):
+        return variances(distribution.distribution)
+    mixed = _mixture(distribution)
+    if mixed is None:
+        # Its square in float64: that of a float32 overflows beyond 1e19, and is 0 below 1e-23.
+        return np.square(_moment(distribution, "stddev"))
+    shares, parts = mixed
+    centres, within = _moment(parts, "mean"), np.square(_moment(parts, "stddev"))
+    shares = np.broadcast_to(shares, parts.batch_shape)
+    shares = shares.reshape(*shares.shape, *(1,) * (centres.ndim - shares.ndim))
+    axis = len(parts.batch_shape) - 1
+    middle = np.sum(shares * centres, axis=axis, keepdims=True)
+    spread: Array = np.sum(shares * (within + np.square(centres - middle)), axis=axis)
+    return spread
+
+
+def _mixture(distribution: Any) -> tuple[Array, Any] | None:
+    """Return the shares [rows, parts] and the parts of a mixture, ``None`` if it is none."""
+    if not isinstance(distribution, tfd.MixtureSameFamily):
+        return None
+    shares = distribution.mixture_distribution.probs_parameter()
+    return np.asarray(shares, np.float64), distribution.components_distribution
 
 
 def _moment(distribution: Any, name: str) -> Array:
@@ -52,11 +73,12 @@ def _moment(distribution: Any, name: str) -> Array:
         raise ValueError(
             f"TFP knows no formula for the {name} of {title}, which the network puts out: {instead}"
         ) from None
-    missing = np.isnan(found)
+    missing = ~np.isfinite(found) if name == "mean" else np.isnan(found)
     if missing.any():
         raise ValueError(
             f"{title}, which the network puts out, has no {name} for {missing.sum()} of "
-            f"{missing.size} predictions (its tails are too heavy): {instead}"
+            f"{missing.size} predictions (its tails are too heavy, or it is beyond float32): "
+            f"{instead}"
         )
     return found
 

@@ -27,7 +27,7 @@ from ..model.likelihood import (
 )
 from ..model.lost_masks import lost_masks
 from ..model.network_call import call_network
-from ..model.outputs import find_likelihood
+from ..model.outputs import find_likelihood, said_in_training
 from ..model.untouched import state_kept
 from .chunks import compile_pieces, fit_pieces
 from .drawn_outputs import DrawnOutputs, LeafPart, ObjectPart, Part
@@ -78,10 +78,11 @@ def predict_by_draws(
     seed
         Of the draws: the same call gives the same ones.
     likelihood
-        What the outputs say of the targets, where neither a distribution that the network puts out,
-        nor its compiled loss, nor :func:`~helpers.training.train.train_by_elbo` has said it: a
-        ``tf_keras`` loss, its name, or a function outputs ↦ distribution, such as
-        ``lambda outputs: tfd.Normal(outputs, noise)``; for several outputs one for each.
+        What the outputs say of the targets, where neither
+        :func:`~helpers.training.train.train_by_elbo` was told it, nor a distribution that the
+        network puts out, nor its compiled loss says it: a ``tf_keras`` loss, its name, or a
+        function outputs ↦ distribution, such as ``lambda outputs: tfd.Normal(outputs, noise)``; for
+        several outputs one for each.
     max_memory
         About how many bytes noise and results of the layers may take, beside inputs and result.
     jit_compile
@@ -188,7 +189,11 @@ def _compile(
 
 
 def _likelihood(network: Any, outputs: Any, few: Examples, given: Any) -> AnyLikelihood:
-    """Return the likelihood, which targets tell only if nothing else does."""
+    """Return the likelihood, which targets tell only if nothing else does.
+
+    What the reader said of it in training holds until the network is compiled anew.
+    """
+    given = said_in_training(network) if given is None else given
     try:
         return find_likelihood(network, outputs, given=given)
     except ValueError:

@@ -33,6 +33,9 @@ class Batches(Protocol):
     def take(self, first: int, most: int) -> list[tf.Tensor]:
         """Return the leaves [steps, batch, …] of up to ``most`` steps from ``first`` on."""
 
+    def check_taken(self) -> None:
+        """Raise if what was taken last holds no numbers."""
+
     def fingerprint(self) -> dict[str, Any]:
         """Return what tells these data from others."""
 
@@ -81,6 +84,9 @@ class ArrayBatches:
         rows = self.order.rows(first, min(most, limit))
         leaves = zip(self.examples.leaves(), self.types, strict=True)
         return [as_tensor(leaf[rows], kind) for leaf, kind in leaves]
+
+    def check_taken(self) -> None:
+        """Pass: all examples were looked at before."""
 
     def fingerprint(self) -> dict[str, Any]:
         """Return shapes and checksums of inputs, targets and weights."""

@@ -25,7 +25,7 @@ from ..model.time_distributed import runs_eagerly
 from ..model.untouched import untouched
 from .elbo import elbo
 from .first_batch import again, by_replica, rows_of, take_steps
-from .fit_sums import FitSums
+from .fit_sums import Counted, FitSums
 from .kl_columns import KLColumns, kl_columns
 
 MOST_ROWS = 64  # of the first batch, for the look at the network
@@ -87,17 +87,17 @@ class ElboMonitor(tf_keras.callbacks.Callback):
         self._sums: FitSums | None = None
         self._first: _FirstStep | None = None
         self._is_validating = False
-        self._has_counted = False
+        self._has_counted = self._has_named_taken = False
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 (Keras' signature)
         """Wait for the first batch."""
-        self._is_validating = self._has_counted = False
+        self._is_validating = self._has_counted = self._has_named_taken = False
         if getattr(self.model, "_cluster_coordinator", None) is not None:
             _say("nothing is logged under a parameter server, whose steps run elsewhere.")
             return
         check_eager()
         left = vars(self.model).get("train_function")
-        if isinstance(left, _FirstStep):  # of a fit that was interrupted before its first step
+        if isinstance(left, _FirstStep | Counted):  # of a fit that was interrupted
             left.remove()
         self._first = _FirstStep(self)
 
@@ -254,10 +254,21 @@ class ElboMonitor(tf_keras.callbacks.Callback):
         if self._sums is None or not isinstance(logs, dict):
             return logs
         if self._is_validating and self._sums.last == "test":
-            return {**logs, **self._sums.means("test")[1]}
+            return self._beside(logs, self._sums.means("test")[1])
         if not self._is_validating and self._sums.last == "train":
-            return {**logs, **self._columns()[1]}
+            return self._beside(logs, self._columns()[1])
         return logs  # of an evaluation that is not ours
+
+    def _beside(self, logs: dict[str, Any], columns: dict[str, float]) -> dict[str, Any]:
+        """Return Keras' logs with our columns, but for the names that a metric has already."""
+        taken = [name for name in columns if name in logs]
+        if taken and not self._has_named_taken:
+            self._has_named_taken = True
+            _say(
+                f"{', '.join(taken)} in the logs is your own metric of that name, as compile "
+                "got it. Give it another name to see that of this callback."
+            )
+        return {**columns, **logs}
 
     def check_first_step(self) -> None:
         """Say what the first step showed: whether the sums see it at all."""

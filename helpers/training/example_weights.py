@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_probability as tfp
 
+from ..model.checks import check_number
 from ..model.likelihood import Likelihood, flatten_heads, plain_distribution
 from .negative_elbo import Understood
 
@@ -73,6 +74,8 @@ def times_class_weight(
     ValueError
         If there are several heads, the targets are no classes, or a class has no weight.
     """
+    for factor in class_weight.values():
+        check_number("a class_weight", factor, 0, np.inf, "how many times an example counts")
     if len(targets) != 1:
         raise ValueError("class_weight is of one output: pass sample_weight for several outputs.")
     (head,), (place,) = understood.likelihood.flat, understood.places

@@ -49,6 +49,7 @@ class FitSums:
         self.mode: Mode | None = None
         self.last: Mode | None = None
         self.was_recorded = self.has_other_losses = False
+        self._history = network.history
         width = 2 + (len(columns.names) if columns else 0)
         self._sums = {"train": _zeros(width), "test": _zeros(2)}
         self._before: dict[str, Any] = {}
@@ -58,6 +59,20 @@ class FitSums:
         """Set the sums to 0."""
         sums = self._sums[mode]
         sums.assign(tf.zeros_like(sums))
+        self._history = self.network.history
+
+    def is_of_this_fit(self, mode: Mode) -> bool:
+        """Whether a step belongs to the fit that was begun, and not to a later one.
+
+        A fit that is interrupted between two steps ends without a word to its callbacks. The next
+        one has another ``history``, as an evaluation by some callback has, and counts its steps
+        from 0.
+        """
+        is_same = self.network.history is self._history
+        if not is_same and mode == "train" and int(self.network._train_counter) > 0:
+            self._history = self.network.history
+            return True
+        return is_same
 
     def means(self, mode: Mode) -> tuple[int, dict[str, float]]:
         """Return the number of examples, and the mean over them of each column.
@@ -89,7 +104,7 @@ class FitSums:
         makers = (self.network.make_train_function, self.network.make_test_function)
         modes: tuple[Mode, Mode] = ("train", "test")
         for mode, make in zip(modes, makers, strict=True):
-            setattr(self.network, f"{mode}_function", _Counted(self, mode, make(force=True)))
+            setattr(self.network, f"{mode}_function", Counted(self, mode, make(force=True)))
         name = "_validate_and_get_metrics_result"
         original = getattr(self.network, name)
         own[name] = lambda logs: add_to_logs(original(logs))
@@ -192,15 +207,28 @@ class _RecordingLosses(compile_utils.LossesContainer):
         return loss
 
 
-class _Counted:
+class Counted:
     """A step of ``fit`` or of ``evaluate`` that says which of the two it is."""
 
     def __init__(self, sums: FitSums, mode: Mode, function: Callable[[Any], Any]) -> None:
         self.sums, self.mode, self.function = sums, mode, function
 
+    def remove(self) -> None:
+        """Give the network back what it had before."""
+        self.sums.remove()
+
     def __call__(self, iterator: Any) -> Any:
-        with self.sums.during(self.mode):
+        """Take the steps of a call; of a fit that is not ours, without counting them."""
+        network = self.sums.network
+        if self.sums.is_of_this_fit(self.mode):
+            with self.sums.during(self.mode):
+                return self.function(iterator)
+        if self.mode == "test":  # an evaluation that is not ours
+            self.sums.last = None
             return self.function(iterator)
+        self.remove()
+        network.train_function = network.make_train_function()
+        return network.train_function(iterator)
 
 
 def _zeros(width: int) -> tf.Variable:

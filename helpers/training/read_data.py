@@ -22,7 +22,8 @@ from ..model.inputs import (
     tensor_type,
     warn_of_bytes,
 )
-from ..model.likelihood import has_heads
+from ..model.likelihood import flatten_heads, has_heads
+from ..model.network_call import call_network
 from ..model.targets import check_targets
 from .batches import BatchOrder
 from .data import ArrayBatches, Batches
@@ -32,6 +33,7 @@ from .stream_batches import StreamBatches
 
 BATCH_SIZE = 128
 FIRST = 64  # examples on which a network is tried
+FEW_HELD_OUT = 3  # held-out examples on which it is tried
 
 
 @dataclass(frozen=True)
@@ -117,20 +119,37 @@ def read_validation_data(neural_net: tf_keras.Model, data: Any, training: Traini
         As :func:`~helpers.training.train.train_by_elbo` says.
     """
     order = training.batches.order
+    is_several = isinstance(data, (tuple, list)) and len(data) in (2, 3)
+    if not is_stream(data) and not is_several:
+        raise ValueError(
+            "validation_data must be (inputs, targets), (inputs, targets, weights) or a dataset."
+        )
+    _check_runs(neural_net, data if is_stream(data) else data[0])
     if is_stream(data):
         reader = _Reader(neural_net, DataOptions(), order.num_epochs, order.seed)
         reader.understood = training.understood
         return reader.read_stream(data)
-    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-        raise ValueError(
-            "validation_data must be (inputs, targets), (inputs, targets, weights) or a dataset."
-        )
     inputs, targets, *weights = data
     options = DataOptions(sample_weight=weights[0] if weights else None)
     reader = _Reader(neural_net, options, order.num_epochs, order.seed)
     reader.understood = training.understood
     examples = read_arrays(inputs, targets, options.sample_weight)
     return reader.in_batches(examples, min(order.batch_size, examples.num_examples))
+
+
+def _check_runs(neural_net: tf_keras.Model, inputs: Any) -> None:
+    """Raise if the network does not take held-out inputs.
+
+    Raises
+    ------
+    ValueError
+        What is wrong with them.
+    """
+    few = first_examples(inputs, most=FEW_HELD_OUT)
+    try:
+        call_network(neural_net, few.inputs)
+    except ValueError as error:
+        raise ValueError(f"validation_data: {error}") from error
 
 
 def _check_numbers(options: DataOptions, kl_weight: float | None) -> None:
@@ -168,8 +187,12 @@ class _Reader:
     def in_batches(self, examples: Examples, size: int) -> ArrayBatches:
         """Return examples in memory as batches, once the network was understood."""
         examples = self._checked(self._arranged(examples))
-        types = [tensor_type(leaf) for leaf in examples.leaves()]
-        types[: len(self.understood.input_types)] = self.understood.input_types
+        weights = tf.nest.flatten(examples.weights) if examples.weights is not None else []
+        types = [
+            *self.understood.input_types,
+            *self._target_types(examples.targets),
+            *map(tensor_type, weights),
+        ]
         order = BatchOrder(examples.num_examples, size, self.num_epochs, self.seed)
         return ArrayBatches(examples, types, order)
 
@@ -224,9 +247,18 @@ class _Reader:
         batch = self._arranged(batch)
         return Examples(
             as_tensors(batch.inputs, self.understood.input_types),
-            as_tensors(batch.targets),
+            as_tensors(batch.targets, self._target_types(batch.targets)),
             None if batch.weights is None else as_tensors(batch.weights),
         )
+
+    def _target_types(self, targets: Any) -> list[tf.DType]:
+        """Return the types of the targets: ``floatx``, but as fine as an output of float64."""
+        leaves = tf.nest.flatten(targets)
+        outputs = flatten_heads(self.understood.outputs)
+        return [
+            tf.float64 if output.dtype == leaf.dtype == np.float64 else tensor_type(leaf)
+            for output, leaf in zip(outputs, leaves, strict=True)
+        ]
 
     def _check_batch(self, batch: Examples) -> None:
         for name, part in batch._asdict().items():

@@ -119,6 +119,8 @@ class Session:
         new = stepper.take_some(len(rows), most)
         so_far = np.concatenate([rows[:, : new.shape[1]], new])
         self.workers.check_same({"the data of these steps": stepper.batches.position()})
+        if not np.isfinite(new).all():
+            stepper.batches.check_taken()
         check_finite(so_far, stepper.terms.names, stepper.neural_net)
         check_not_diverging(so_far, stepper.terms.weights)
         rows = np.concatenate([rows, self._with_validation(new, len(so_far))])

@@ -44,7 +44,7 @@ class StreamBatches:
     def __init__(
         self, stream: Stream, prepare: Prepare, check: Check, num_epochs: int, seed: int
     ) -> None:
-        self.stream, self._prepare = stream, prepare
+        self.stream, self._prepare, self._check = stream, prepare, check
         sizes, shapes = [], []
         for batch in self._pass():
             check(batch)
@@ -59,6 +59,7 @@ class StreamBatches:
         self._next, self._begun, self._checksum = 0, 0, 0
         self._batches: Iterator[Examples] = iter(())
         self._waiting: list[Examples] = []
+        self._taken: list[Examples] = []
 
     def spec(self, size: int | None) -> Examples:
         """Return shape and type of a batch, ``None`` for any size."""
@@ -89,10 +90,25 @@ class StreamBatches:
             taken.append(batch)
         for batch in taken:
             self._note(batch)
+        self._taken = taken
         self._next = first + len(taken)
         if self._next % self.order.steps_per_epoch == 0:
             self._check_end()
         return [tf.stack(leaves) for leaves in zip(*(b.leaves() for b in taken), strict=True)]
+
+    def check_taken(self) -> None:
+        """Raise if what was taken last holds NaN, which the first pass did not.
+
+        Raises
+        ------
+        ValueError
+            As in the first pass.
+        """
+        for batch in self._taken:
+            try:
+                self._check(batch)
+            except ValueError as error:
+                raise ValueError(f"In epoch {self._begun - 1} of the dataset: {error}") from None
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the numbers of batches and examples; their content is compared when resumed."""

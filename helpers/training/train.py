@@ -181,7 +181,7 @@ def train_by_elbo(
             session = Session(stepper, validation_data, callbacks, saving)
         tf.random.set_seed(seed)
         rows = session.run(progress)
-    remember_likelihood(neural_net, stepper.likelihood)
+    remember_likelihood(neural_net, stepper.likelihood, likelihood)
     return session.table(rows)
 
 
