@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from own_layers import KNOWN, N, Own
+from own_layers import KNOWN, UNITS, N, Own, gauss
 
 from helpers.checkup import checkup
 from helpers.model.entry_units import entry_units
@@ -235,3 +235,38 @@ def test_plain_weights_beside_a_noise_are_no_posterior_without_a_kl():
     network = tf_keras.Sequential([RankOne(), tf_keras.layers.Dense(3)])
     network(X)
     assert kl_columns(network, tf.constant(X)).problem == ""
+
+
+class WithLearnedPrior(Own):
+    """A layer of a reader's own whose prior has a scale, or means, of its own."""
+
+    def __init__(self, of="scale", trained=True, **options):
+        super().__init__(**options)
+        self.of, self.trained = of, trained
+
+    def build(self, shape):
+        super().build(shape)
+        size = [] if self.of == "scale" else self.a.shape
+        self.prior = self.add_weight(
+            name="prior", shape=size, initializer="ones", trainable=self.trained
+        )
+
+    def draw(self, mean, raw):
+        sigma = self.sigma(raw)
+        draw = mean + sigma * tf.random.normal(mean.shape)
+        prior = tf.nn.softplus(self.prior) if self.of == "scale" else 1.0
+        moved = mean - self.prior if self.of == "means" else mean
+        return draw, gauss(moved, sigma, draw, prior) / self.divisor
+
+
+@pytest.mark.parametrize("of", ["scale", "means"])
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_prior_that_a_readers_layer_trains_is_noted(of, trained):
+    layer = WithLearnedPrior(of, trained)
+    network = tf_keras.Sequential([tf_keras.Input([5]), layer])
+    network.compile("sgd", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    rng = np.random.default_rng(3)
+    inputs = rng.normal(size=(97, 5)).astype("float32")
+    report = checkup(network, inputs, rng.integers(0, UNITS, 97), num_examples=N)
+    assert ("trainable-prior" in report.kinds()) == trained, str(report)
+    assert not report.alarms

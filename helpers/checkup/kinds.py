@@ -34,6 +34,7 @@ PAGES = {
     "draws-differ": "10-priors#densevariational-its-posterior-and-prior-functions",
     "no-scale-gradient": "14-life-of-losses#a-gradient-that-is-none",
     "no-likelihood": "08-exact-answer#mean-squared-error-as-the-loss",
+    "draws-averaged": "09-estimators#several-draws-in-a-step",
     "likelihood-averaged": "07-your-likelihood#sum-within-an-example-average-over-examples",
     "likelihood-weighted": "07-your-likelihood#several-heads-and-loss-weights",
     "likelihood-unknown": "04-elbo#where-the-two-terms-come-from",

@@ -10,6 +10,7 @@ from ...model.compiled_loss import told_loss_weights
 from ...model.heads import for_each_head
 from ...model.keras_losses import LIKELIHOODS, SQUARED, loss_name
 from ...model.likelihood import has_heads
+from ..measure.averaged_draws import AVERAGED
 from ..measure.case import Case
 from ..measure.data_term import HeadTerm
 from ..measure.head_losses import losses_of_heads
@@ -400,11 +401,31 @@ def _softmax_of_sigmoid(_: Case) -> Finding:
     )
 
 
+def _averaged_draws(_: Case) -> Finding:
+    text = (
+        "The network is called several times, and the data term is not the mean of the losses of "
+        "these draws: it takes the loss of their average, or compares them. In an ELBO the losses "
+        "are averaged. The log of averaged probabilities is more than the average of their logs, "
+        "so the objective is no bound on the evidence."
+    )
+    return Finding(
+        kind="draws-averaged",
+        verdict="wrong",
+        message=text,
+        sure="measured",
+        cure=(
+            "Take the loss of each draw, and the mean of these: tf.reduce_mean([loss(targets, "
+            "network(inputs)) for _ in range(draws)])."
+        ),
+    )
+
+
 MISREAD: dict[str, Callable[[Case], Finding]] = {
     "softmax twice": _softmax_twice,
     "sigmoid twice": _sigmoid_twice,
     AS_PROBABILITIES: _logits_as_probabilities,
     OF_SIGMOID: _softmax_of_sigmoid,
+    AVERAGED: _averaged_draws,
 }
 
 

@@ -15,6 +15,7 @@ from ...model.small_scales import SmallScale, small_scales
 from ...model.untouched import untouched
 from ...model.watch import Added, Watch
 from ...model.weight_posteriors import Posterior, is_floating
+from .averaged_draws import with_averaged_draws
 from .batch import Batch
 from .data_term import DataTerm, measure_data_term
 from .kl_entries import KLEntry, Place, compare_entries, place
@@ -206,6 +207,7 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
         )
         scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
+        data = with_averaged_draws(data, network, objective, batch, small)
     if not units and any(map(is_unknown, factors)):
         units = units_of(network, batch.inputs)
     by_slopes, factors = factors, by_entries(factors, units, runs[0].watch.added)

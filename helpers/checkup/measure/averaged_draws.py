@@ -1,0 +1,85 @@
+"""Several draws in one loss: whether the losses of the draws are averaged, or the draws before it.
+
+The data term of an ELBO is the mean over the draws of −log p. So it is the mean of what it becomes
+when every call of the network returns the outputs of one and the same draw. Where the weights
+hardly differ from draw to draw, every average is the same: the scales are made larger here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...model.small_scales import SmallScale, enlarged
+from .batch import Batch
+from .data_term import DataTerm
+from .objective import Objective, evaluate
+from .outputs_again import NotedCalls, calls_noted
+
+Array = npt.NDArray[np.float64]
+SCALE = 0.3  # of the weights, where draws differ enough to tell the two apart
+NEAR = 1e-2  # of what the draws' losses differ by
+ROUNDING = 1e-5  # of the data term
+MOST = 100  # draws that are looked at one by one
+AVERAGED = "a loss of several draws that are averaged before it"
+
+
+def with_averaged_draws(
+    data: DataTerm, network: Any, objective: Objective, batch: Batch, small: list[SmallScale]
+) -> DataTerm:
+    """Return what is known of a data term; no likelihood if it takes the loss of averaged draws.
+
+    Parameters
+    ----------
+    data
+        What was found out where the scales are tiny.
+    network, objective, batch
+        What is minimised, and on what.
+    small
+        The posteriors, with tiny scales; they are larger afterwards.
+    """
+    if objective.kind not in ("own", "step") or not data.is_identified:
+        return data
+    for one in small:
+        enlarged(one, SCALE)
+    with calls_noted(network) as noted:
+        value = evaluate(objective, batch, factor=0.0, repeatable=True).value
+    if not 2 <= len(noted.calls) <= MOST:
+        return data
+    try:
+        values = np.array([_with_draw(noted, i, objective, batch) for i in range(len(noted.calls))])
+    except Exception:  # noqa: BLE001 (a loop that needs gradients, or calls of other inputs)
+        return data
+    if _is_mean_of_losses(value, values):
+        return data
+    return replace(
+        data, heads=tuple(replace(head, name=AVERAGED, role="misread") for head in data.heads)
+    )
+
+
+def _with_draw(noted: NotedCalls, draw: int, objective: Objective, batch: Batch) -> float:
+    """Return the data term where each call of the network returns the outputs of one draw."""
+    outputs = noted.calls[draw][1]
+    same = NotedCalls(noted.network, [(arguments, outputs) for arguments, _ in noted.calls])
+    with same.given_again():
+        return evaluate(objective, batch, factor=0.0, repeatable=True).value
+
+
+def _is_mean_of_losses(value: float, values: Array) -> bool:
+    """Whether the data term is the mean of those of its draws, or that of one; or cannot be told.
+
+    Parameters
+    ----------
+    value
+        Of all draws together.
+    values
+        Of each draw [draws].
+    """
+    rounding = ROUNDING * np.max(np.abs([value, *values]))
+    if not np.all(np.isfinite([value, *values])) or np.ptp(values) * NEAR < rounding:
+        return True
+    apart = np.abs(value - np.array([values.mean(), *values]))
+    return bool(np.min(apart) <= NEAR * np.ptp(values) + rounding)

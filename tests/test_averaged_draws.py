@@ -1,0 +1,130 @@
+"""Several draws in one loss: the mean of their losses is right, the loss of their mean is not."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+import tf_keras
+
+from helpers.checkup import checkup
+
+tfd, tfpl = tfp.distributions, tfp.layers
+N, FEATURES, CLASSES, DRAWS = 83, 5, 3, 4
+RNG = np.random.default_rng(7)
+INPUTS = RNG.normal(size=(N, FEATURES)).astype("float32")
+LABELS, VALUES = RNG.integers(0, CLASSES, N), RNG.normal(size=(N, 1)).astype("float32")
+of_logits = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+of_shares = tf_keras.losses.SparseCategoricalCrossentropy()
+
+
+def network(units, *last):
+    layers = [tfpl.DenseFlipout(6, "relu", input_shape=(FEATURES,)), tfpl.DenseFlipout(units)]
+    return tf_keras.Sequential([*layers, *last])
+
+
+def gaussian():
+    return tfpl.DistributionLambda(lambda t: tfd.Normal(t[..., :1], tf.nn.softplus(t[..., 1:])))
+
+
+def logs(net, x, y):
+    return tf.stack([net(x).log_prob(y) for _ in range(DRAWS)])
+
+
+def calls(net, x):
+    return [net(x) for _ in range(DRAWS)]
+
+
+RIGHT = {
+    "one draw": lambda net, x, y: of_logits(y, net(x)),
+    "mean of the losses": lambda net, x, y: sum(of_logits(y, o) for o in calls(net, x)) / DRAWS,
+    "a call beside it": lambda net, x, y: (net(x), of_logits(y, net(x)))[1],
+}
+WRONG = {
+    "mean of the logits": lambda net, x, y: of_logits(y, sum(calls(net, x)) / DRAWS),
+    "mean of the probabilities": lambda net, x, y: of_shares(
+        y, sum(tf.nn.softmax(o) for o in calls(net, x)) / DRAWS
+    ),
+    "log of the mean": lambda net, x, y: (
+        -tf.reduce_mean(
+            tf.reduce_logsumexp(
+                [
+                    -tf_keras.losses.sparse_categorical_crossentropy(y, o, True)
+                    for o in calls(net, x)
+                ],
+                axis=0,
+            )
+            - np.log(DRAWS)
+        )
+    ),
+}
+
+
+def report_of(net, data_term, targets):
+    def objective(x, y):
+        return data_term(net, x, y) + sum(net.losses) / N
+
+    return checkup(net, INPUTS, targets, num_examples=N, loss=objective)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_mean_of_the_losses_of_draws_is_a_likelihood(name):
+    report = report_of(network(CLASSES), RIGHT[name], LABELS)
+    assert report.ok, str(report)
+    assert "likelihood" in {finding.kind for finding in report.confirmed}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_loss_of_averaged_draws_is_none(name):
+    report = report_of(network(CLASSES), WRONG[name], LABELS)
+    assert [alarm.kind for alarm in report.alarms] == ["draws-averaged"], str(report)
+    [weight] = [finding for finding in report.confirmed if finding.kind == "kl-weight"]
+    assert "which the data term is not yet" in weight.message
+
+
+def test_distributions_are_told_alike():
+    net = network(2, gaussian())
+    mean = report_of(net, lambda net, x, y: -tf.reduce_mean(logs(net, x, y)), VALUES)
+    assert mean.ok, str(mean)
+    mixture = report_of(
+        net,
+        lambda net, x, y: (
+            -tf.reduce_mean(tf.reduce_logsumexp(logs(net, x, y), axis=0) - np.log(DRAWS))
+        ),
+        VALUES,
+    )
+    assert [alarm.kind for alarm in mixture.alarms] == ["draws-averaged"]
+    means = report_of(
+        network(1),
+        lambda net, x, y: -tf.reduce_mean(tfd.Normal(sum(calls(net, x)) / DRAWS, 0.5).log_prob(y)),
+        VALUES,
+    )
+    assert [alarm.kind for alarm in means.alarms] == ["draws-averaged"]
+
+
+def test_a_training_step_is_looked_at_too_and_its_cure_works():
+    net = network(CLASSES)
+
+    def step(data_term):
+        def take(x, y):
+            with tf.GradientTape() as tape:
+                loss = data_term(net, x, y) + sum(net.losses) / N
+            slopes = tape.gradient(loss, net.trainable_variables)
+            tf_keras.optimizers.SGD().apply_gradients(
+                zip(slopes, net.trainable_variables, strict=True)
+            )
+            return loss
+
+        return take
+
+    report = checkup(
+        net, INPUTS, LABELS, num_examples=N, loss=step(WRONG["mean of the probabilities"])
+    )
+    [alarm] = report.alarms
+    assert alarm.kind == "draws-averaged"
+    assert "tf.reduce_mean([loss(targets, network(inputs)) for _ in range(draws)])" in alarm.cure
+
+    def cured(network, inputs, targets):
+        loss, draws = of_logits, DRAWS
+        return tf.reduce_mean([loss(targets, network(inputs)) for _ in range(draws)])
+
+    assert checkup(net, INPUTS, LABELS, num_examples=N, loss=step(cured)).ok
