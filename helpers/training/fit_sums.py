@@ -218,17 +218,18 @@ class Counted:
         self.sums.remove()
 
     def __call__(self, iterator: Any) -> Any:
-        """Take the steps of a call; of a fit that is not ours, without counting them."""
+        """Take the steps of a call, and count them unless they are of another fit."""
         network = self.sums.network
-        if self.sums.is_of_this_fit(self.mode):
-            with self.sums.during(self.mode):
-                return self.function(iterator)
-        if self.mode == "test":  # an evaluation that is not ours
-            self.sums.last = None
-            return self.function(iterator)
-        self.remove()
-        network.train_function = network.make_train_function()
-        return network.train_function(iterator)
+        is_ours = self.sums.is_of_this_fit(self.mode)
+        if self.mode == "train" and not is_ours:
+            self.remove()
+            network.train_function = network.make_train_function()
+            return network.train_function(iterator)
+        with self.sums.during(self.mode):  # a step that is traced without it would never count
+            logs = self.function(iterator)
+        if not is_ours:
+            self.sums.last = None  # an evaluation whose logs are left alone
+        return logs
 
 
 def _zeros(width: int) -> tf.Variable:
