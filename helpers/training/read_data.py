@@ -124,30 +124,29 @@ def read_validation_data(neural_net: tf_keras.Model, data: Any, training: Traini
         raise ValueError(
             "validation_data must be (inputs, targets), (inputs, targets, weights) or a dataset."
         )
-    _check_runs(neural_net, data if is_stream(data) else data[0])
     if is_stream(data):
         reader = _Reader(neural_net, DataOptions(), order.num_epochs, order.seed)
-        reader.understood = training.understood
+        reader.understood, reader.is_to_try = training.understood, True
         return reader.read_stream(data)
     inputs, targets, *weights = data
     options = DataOptions(sample_weight=weights[0] if weights else None)
     reader = _Reader(neural_net, options, order.num_epochs, order.seed)
     reader.understood = training.understood
     examples = read_arrays(inputs, targets, options.sample_weight)
+    _check_runs(neural_net, examples)
     return reader.in_batches(examples, min(order.batch_size, examples.num_examples))
 
 
-def _check_runs(neural_net: tf_keras.Model, inputs: Any) -> None:
-    """Raise if the network does not take held-out inputs.
+def _check_runs(neural_net: tf_keras.Model, held_out: Examples) -> None:
+    """Raise if the network does not take the inputs of held-out examples.
 
     Raises
     ------
     ValueError
         What is wrong with them.
     """
-    few = first_examples(inputs, most=FEW_HELD_OUT)
     try:
-        call_network(neural_net, few.inputs)
+        call_network(neural_net, held_out.rows(slice(0, FEW_HELD_OUT)).inputs)
     except ValueError as error:
         raise ValueError(f"validation_data: {error}") from error
 
@@ -168,6 +167,7 @@ class _Reader:
     ) -> None:
         self.neural_net, self.options = neural_net, options
         self.num_epochs, self.seed = num_epochs, seed
+        self.is_to_try = False  # on the first batch of a stream of held-out data
         self.understood: Understood
         self.few: Examples
 
@@ -261,6 +261,9 @@ class _Reader:
         ]
 
     def _check_batch(self, batch: Examples) -> None:
+        if self.is_to_try:
+            _check_runs(self.neural_net, batch)
+            self.is_to_try = False
         for name, part in batch._asdict().items():
             for leaf in [] if part is None else tf.nest.flatten(part):
                 check_finite_rows(leaf.numpy(), name)
