@@ -54,9 +54,10 @@ class ElboMonitor(tf_keras.callbacks.Callback):
     epoch, with one draw of the weights for each batch. Sample and class weights multiply an
     example's log-likelihood, and do not change N.
 
-    What is not known is not logged, and the first batch says why in a line. Weights and random
-    numbers are those of a ``fit`` without this callback, and afterwards the network is as ``fit``
-    leaves it. A network that ``fit`` has compiled before is compiled once more.
+    What is not known is not logged, and the first batch says why in a line. A metric of your own
+    with one of these names keeps it. Weights and random numbers are those of a ``fit`` without this
+    callback, and afterwards the network is as ``fit`` leaves it. A network that ``fit`` has
+    compiled before is compiled once more.
 
     Parameters
     ----------

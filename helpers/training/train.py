@@ -87,8 +87,9 @@ def train_by_elbo(
         Factor on the KL, in nats, beside the *mean* negative log-likelihood. ``None`` means 1/N.
     optimizer
         A ``tf_keras`` optimizer; ``None`` means that of a compiled network, if there is no
-        ``learning_rate``. Pass the same one again to go on training, with another seed, so that the
-        order and the draws are new.
+        ``learning_rate``. It does what it does under ``fit``: clipping, schedules, constraints of
+        variables, averages (``use_ema``) that are the weights in the end. Pass the same one again
+        to go on training, with another seed, so that the order and the draws are new.
     seed
         Of the order of the batches and of the draws. Both depend on it and on the number of the
         step alone, so that a run can be repeated, and resumed draw for draw.
