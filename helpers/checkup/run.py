@@ -27,7 +27,7 @@ from .measure.case import TrainingSetup
 from .measure.counters import Counters
 from .measure.keras_3 import is_keras_3
 from .measure.known_losses import share_of_known
-from .measure.objective import Objective, evaluate
+from .measure.objective import Objective, SeveralTargetsError, evaluate
 from .measure.traced import is_compiled_function
 from .measure.understand import understand
 from .report import Report
@@ -152,6 +152,8 @@ def _examined(
         with _as_trained(network, loss, objective):
             watch = evaluate(objective, batch).watch
         objective = counters.held(objective)
+    except SeveralTargetsError as error:
+        return Report([out_of_scope(error)], unchecked=[f"the step: {error}"])
     except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
         return Report([cannot_run(error, _what_to_pass(network, batch, loss))])
     if likelihood is not None:

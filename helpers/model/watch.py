@@ -41,6 +41,8 @@ class Watch:
         What they put into ``losses``.
     targets
         What the reader's own tapes were asked to differentiate.
+    by
+        Of each of these, the ``id`` of the variables by which.
     updated
         Whether an optimizer was told to move the weights (it is kept from doing so).
     regularising
@@ -53,6 +55,7 @@ class Watch:
     inputs: list[tuple[Any, tuple[Any, dict[str, Any]]]] = field(default_factory=list)
     added: list[Added] = field(default_factory=list)
     targets: list[Any] = field(default_factory=list)
+    by: list[set[int]] = field(default_factory=list)
     updated: bool = False
     regularising: bool = False
 
@@ -149,6 +152,8 @@ def _noting_targets(watch: Watch, original: Any) -> Any:
     def gradient(self: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the gradient as ever; note what is differentiated."""
         watch.targets.append(target)
+        variables = [x for x in tf.nest.flatten(sources) if isinstance(x, tf.Variable)]
+        watch.by.append({id(variable) for variable in variables})
         return original(self, target, sources, *args, **kwargs)
 
     return gradient

@@ -10,6 +10,7 @@ from ...model.loss_entries import FROM_SAVED_MODEL, is_of_saved_model
 from ..measure.case import Case
 from ..measure.encoder_kl import encoder_kls
 from ..measure.held_codes import Held, latent_codes
+from ..measure.other_draws import draws_beside_weights
 from ..measure.other_entries import layers_with_unknown_entries
 from ..measure.random_layers import unknown_random_layers
 from ..measure.seen_outputs import seen_outputs
@@ -58,6 +59,15 @@ def weights_of_kls(case: Case) -> list[Matter]:
     if hidden := unknown_random_layers(case):
         reason = "they draw random numbers, but no posterior was found in them"
         matters.append(Matter(f"the weight of the KL ({_joined(hidden)})", reason))
+    if not (codes or encoder_kls(case) or unmeasured or hand_written or hidden):
+        hidden = draws_beside_weights(case)
+        reason = (
+            "they draw beside the weights whose posterior was found, as a code, or a scale with a "
+            "posterior, does, and what its KL weighs was not measured"
+        )
+        matters += (
+            [Matter(f"the KL of all that is drawn ({_joined(hidden)})", reason)] if hidden else []
+        )
     if not matters:
         reason = "no weights and no codes with a posterior were found in this network"
         if any(map(is_of_saved_model, case.network._flatten_layers())):

@@ -1,5 +1,8 @@
 """KLs of weights that what is minimised does not feel: none, of a lost layer, or an old number."""
 
+import numpy as np
+
+from ...model.entry_units import entry_units
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
 from ..report import Finding
@@ -29,7 +32,8 @@ def missing(factor: KLFactor, case: Case) -> Finding:
     if factor.entries and any(factor.shares):
         return _no_kl(case)
     if factor.entries and case.objective.kind == "fit":
-        return _times_zero(case)
+        is_zero_itself = not np.any(case.entries_of(factor.posterior.layer))
+        return _times_zero(case) if is_zero_itself else _left_out(case)
     return _never_added(case) if factor.entries else _no_entry(case)
 
 
@@ -111,9 +115,28 @@ def _no_entry(case: Case) -> Finding:
 def _never_added(case: Case) -> Finding:
     reason = "The layer adds its KL to losses, but what you minimise does not feel it."
     cure = (
-        f"Add sum(network.losses) / {divisor(case):.6g} after the forward pass, inside the "
-        "tape, as a tensor (no float(), no .numpy()), and read it anew at every step."
+        f"Add {_sum_of_losses(case)} after the forward pass, inside the tape, as a tensor (no "
+        "float(), no .numpy()), and read it anew at every step."
     )
+    return _missing(reason, cure, case)
+
+
+def _sum_of_losses(case: Case) -> str:
+    """Return how to add the entries of ``losses``, which may be divided by a number already."""
+    try:
+        units = entry_units(case.network, case.batch.inputs)
+    except RuntimeError:  # it adds another number of losses at each call
+        units = []
+    factors = np.array([u.factor for u in units if u.kind == "kl" and np.isfinite(u.factor)])
+    left = divisor(case) * (factors[0] if factors.size else 1.0)
+    if factors.size and not np.allclose(factors, factors[0], rtol=0.01):
+        return "each layer's KL / N"
+    return "sum(network.losses)" + ("" if abs(left - 1) < 0.01 else f" / {left:.6g}")
+
+
+def _left_out(case: Case) -> Finding:
+    reason = "The layer adds its KL to losses, but your compute_loss leaves losses out."
+    cure = f"Add {_sum_of_losses(case).replace('network', 'self')} to what compute_loss returns."
     return _missing(reason, cure, case)
 
 

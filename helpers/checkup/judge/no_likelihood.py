@@ -12,12 +12,12 @@ from ...model.keras_losses import LIKELIHOODS, SQUARED, loss_name
 from ...model.likelihood import has_heads
 from ..measure.averaged_draws import AVERAGED
 from ..measure.case import Case
-from ..measure.data_term import HeadTerm
+from ..measure.data_term import OTHERWISE, HeadTerm
 from ..measure.head_losses import losses_of_heads
 from ..measure.known_losses import AS_PROBABILITIES, OF_SIGMOID
 from ..measure.outside_support import outside_support
 from ..measure.seen_outputs import SeenOutput, seen_outputs
-from ..report import Finding, Sureness
+from ..report import Finding, Sureness, Verdict
 from .targets_outside import CURE as CURE_OF_TARGETS
 from .targets_outside import said_by_kind
 
@@ -401,6 +401,24 @@ def _softmax_of_sigmoid(_: Case) -> Finding:
     )
 
 
+def _depends_otherwise(_: Case) -> Finding:
+    text = (
+        "With the targets the data term changes as a negative log-likelihood does, but not with "
+        "the outputs: its normaliser is missing (the log of the sum over the classes, log σ), or "
+        "something that depends on the outputs is added to it (an entropy, a penalty)."
+    )
+    return Finding(
+        kind="no-likelihood",
+        verdict="wrong",
+        message=text,
+        sure="measured",
+        cure=(
+            "Minimise the whole -log_prob of the targets, and nothing of the outputs beside it: "
+            "for classes the cross-entropy from logits; for values -rv.log_prob(y)."
+        ),
+    )
+
+
 def _averaged_draws(_: Case) -> Finding:
     text = (
         "The network is called several times, and the data term is not the mean of the losses of "
@@ -426,6 +444,7 @@ MISREAD: dict[str, Callable[[Case], Finding]] = {
     AS_PROBABILITIES: _logits_as_probabilities,
     OF_SIGMOID: _softmax_of_sigmoid,
     AVERAGED: _averaged_draws,
+    OTHERWISE: _depends_otherwise,
 }
 
 
@@ -433,7 +452,13 @@ def _negated(case: Case) -> Finding:
     """Judge a data term that grows with the likelihood."""
     if case.factors and all(factor.value < 0 for factor in case.factors):
         text = "This is an ELBO, which grows with the fit: minimise its negative."
-        return Finding(kind="likelihood", verdict="look", message=text, value=-1.0, expected=1.0)
+        verdict: Verdict = "look"
+        if case.evaluations[0].watch.updated:
+            text += (
+                " Whether your step turns its gradients round before it applies them is not seen."
+            )
+            verdict = "unknown"
+        return Finding(kind="likelihood", verdict=verdict, message=text, value=-1.0, expected=1.0)
     text = (
         "The data term has the wrong sign: it is the log-likelihood itself, so that minimising it "
         "makes the fit worse."

@@ -12,7 +12,24 @@ def check_regularisers(case: Case) -> list[Finding]:
     if not case.bayesian_layers:
         return []
     penalties, unknown = layers_with_penalties(case), layers_with_unknown_entries(case)
-    return [*_mixed(penalties), *_unknown([name for name in unknown if name not in penalties])]
+    return [
+        *_decayed(case),
+        *_mixed(penalties),
+        *_unknown([name for name in unknown if name not in penalties]),
+    ]
+
+
+def _decayed(case: Case) -> list[Finding]:
+    """Return a note on an optimizer that shrinks all variables, those of the scales too."""
+    decay = getattr(getattr(case.network, "optimizer", None), "weight_decay", None)
+    if not decay or case.objective.kind != "fit":
+        return []
+    text = (
+        f"The optimizer has weight_decay={decay:g}: beside the KL it shrinks every variable at "
+        "each step, those of the standard deviations too, so the posterior is not that of the ELBO."
+    )
+    cure = "Compile with tf_keras.optimizers.Adam: the prior of the KL is what holds the weights."
+    return [Finding(kind="regularisers-mixed-in", verdict="look", message=text, cure=cure)]
 
 
 def _mixed(names: list[str]) -> list[Finding]:

@@ -14,21 +14,22 @@ import numpy as np
 import numpy.typing as npt
 
 from ...model.small_scales import SmallScale, enlarged
+from ...model.watch import Watch
 from .batch import Batch
 from .data_term import DataTerm
 from .objective import Objective, evaluate
-from .outputs_again import NotedCalls, calls_noted
+from .outputs_again import NotedCalls, are_same, calls_noted
 
 Array = npt.NDArray[np.float64]
 SCALE = 0.3  # of the weights, where draws differ enough to tell the two apart
-NEAR = 1e-2  # of what the draws' losses differ by
-ROUNDING = 1e-5  # of the data term
+NEAR = 1e-3  # of what the draws' losses differ by
+ROUNDING = 2e-6  # of the data term
 MOST = 100  # draws that are looked at one by one
 AVERAGED = "a loss of several draws that are averaged before it"
 
 
 def with_averaged_draws(
-    data: DataTerm, network: Any, objective: Objective, batch: Batch, small: list[SmallScale]
+    data: DataTerm, objective: Objective, batch: Batch, small: list[SmallScale], watch: Watch
 ) -> DataTerm:
     """Return what is known of a data term; no likelihood if it takes the loss of averaged draws.
 
@@ -36,16 +37,19 @@ def with_averaged_draws(
     ----------
     data
         What was found out where the scales are tiny.
-    network, objective, batch
+    objective, batch
         What is minimised, and on what.
     small
         The posteriors, with tiny scales; they are larger afterwards.
+    watch
+        What happened in one evaluation.
     """
-    if objective.kind not in ("own", "step") or not data.is_identified:
+    called = _called_again(watch, small) if data.is_identified else None
+    if called is None:
         return data
     for one in small:
         enlarged(one, SCALE)
-    with calls_noted(network) as noted:
+    with calls_noted(called) as noted:
         value = evaluate(objective, batch, factor=0.0, repeatable=True).value
     if not 2 <= len(noted.calls) <= MOST:
         return data
@@ -60,11 +64,23 @@ def with_averaged_draws(
     )
 
 
+def _called_again(watch: Watch, small: list[SmallScale]) -> Any:
+    """Return what is called several times on the same inputs and holds all that draws weights."""
+    first: dict[int, Any] = {}
+    drawing = {id(one.posterior.layer) for one in small}
+    for layer, arguments in watch.inputs:
+        is_again = id(layer) in first and are_same(first[id(layer)], arguments)
+        if is_again and drawing and drawing <= {id(part) for part in layer._flatten_layers()}:
+            return layer
+        first.setdefault(id(layer), arguments)
+    return None
+
+
 def _with_draw(noted: NotedCalls, draw: int, objective: Objective, batch: Batch) -> float:
     """Return the data term where each call of the network returns the outputs of one draw."""
     outputs = noted.calls[draw][1]
     same = NotedCalls(noted.network, [(arguments, outputs) for arguments, _ in noted.calls])
-    with same.given_again():
+    with same.given_again(running=True):
         return evaluate(objective, batch, factor=0.0, repeatable=True).value
 
 

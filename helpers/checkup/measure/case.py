@@ -207,7 +207,7 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
         )
         scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
-        data = with_averaged_draws(data, network, objective, batch, small)
+        data = with_averaged_draws(data, objective, batch, small, watch)
     if not units and any(map(is_unknown, factors)):
         units = units_of(network, batch.inputs)
     by_slopes, factors = factors, by_entries(factors, units, runs[0].watch.added)

@@ -6,7 +6,7 @@ like it.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ from .batch import Batch
 from .known_losses import KnownLoss, known_losses, smoothing
 from .moved_weights import moved_weights
 from .objective import Objective, evaluate
-from .outputs_again import calls_noted
+from .outputs_again import NotedCalls, calls_noted
 from .temperature import factor_of_logits
 from .written_density import Integral, can_be_density, integrals, is_density
 
@@ -36,6 +36,7 @@ FIT = 1e-3  # of the changes that the targets make; what a known loss may miss
 SIGNAL = 3e-4  # of the data term; below it a change is taken for rounding
 ROUNDING = 1e-7  # of a sum in float32
 SAME = 1e-4  # of the changes that other targets make; a change below it is none
+OTHER = 0.02  # of the changes that other outputs make
 SPREAD = 1e-3  # of the outputs; they differ from row to row by more, or are the same
 
 
@@ -209,18 +210,33 @@ def measure_data_term(
     names = [prober.names[place] for place in prober.kept]
     if any(map(is_joint, outputs)):
         return DataTerm(float("nan"), batch.size, tuple(map(_joint, outputs, names)))
-    heads, growths = [], []
+    heads, growths, found = [], [], []
     for index, leaf in enumerate(places):
         states = prober.states(batch, leaf)
         said = given.flat[index] if given is not None and index < len(given.flat) else None
         term, loss = _identified(states, index, leaf, said, known_share)
         growths.append(prober.growth(states, loss, index, leaf))
+        found.append(_Found(term, loss, index, leaf))
         name = names[index] if len(names) == len(places) else ""
         if not term.name and term.paired is not False and len(places) == 1:
             term = prober.written_by_hand(term, batch, growths[-1])
         heads.append(replace(_named(term, name, batch, growths[-1]), leaf=leaf))
+    if prober.depends_otherwise(batch, found):
+        heads = [replace(head, name=OTHERWISE, role="misread") for head in heads]
     known = [growth for growth in growths if np.isfinite(growth)]
     return DataTerm(known[0] if known else float("nan"), batch.size, tuple(heads))
+
+
+class _Found(NamedTuple):
+    """What was found for one output: the term, the loss it equals, which leaves they are of."""
+
+    term: HeadTerm
+    loss: KnownLoss | None
+    place: int
+    leaf: int | None
+
+
+OTHERWISE = "a likelihood of the targets and something else of the outputs"
 
 
 def _joint(output: Any, name: str) -> HeadTerm:
@@ -334,6 +350,49 @@ class _Prober:
         if self.outputs_stay and np.all(np.isfinite([point.value for point in points])):
             return points
         return [first, *map(self.point, batches[1:])]
+
+    def depends_otherwise(self, batch: Batch, found: list[_Found]) -> bool:
+        """Whether the data term changes with the outputs in another way than the losses it equals.
+
+        The outputs of one state of the weights are put in place of those of another, where all
+        else, such as a KL that is added by hand, stays as it is.
+        """
+        if not all(it.loss is not None and it.term.is_likelihood for it in found):
+            return False
+        far, near = STATES[1:]
+        moved = moved_weights(self.variables, self.small, int(10 * far), far)
+        with moved, calls_noted(self.network) as there:
+            self.point(batch)
+        with moved_weights(self.variables, self.small, int(10 * near), near):
+            with calls_noted(self.network) as here:
+                own = self.point(batch)
+            if not here.calls or len(here.calls) != len(there.calls):
+                return False
+            if len(own.outputs) != len(found):  # another output may be in another term: a code
+                return False
+            calls = zip(here.calls, there.calls, strict=True)
+            mixed = [(arguments, outputs) for (arguments, _), (_, outputs) in calls]
+            with NotedCalls(self.network, mixed).given_again():
+                other = self.point(batch)
+        try:
+            means = np.array(
+                [
+                    [
+                        _mean(it.loss, point, it.place, it.leaf)
+                        for it in found
+                        if it.loss is not None
+                    ]
+                    for point in (own, other)
+                ]
+            )
+        except Exception:  # noqa: BLE001 (a loss that was told in another way)
+            return False
+        slopes = np.array([it.term.slope for it in found])
+        expected, change = float(slopes @ (means[1] - means[0])), other.value - own.value
+        if not np.isfinite([expected, change]).all():
+            return False
+        size = max(abs(other.value), abs(own.value), float(np.abs(slopes) @ np.abs(means).max(0)))
+        return abs(change - expected) > OTHER * max(abs(expected), abs(change)) + 1e-4 * size
 
     def written_by_hand(self, term: HeadTerm, batch: Batch, growth: float) -> HeadTerm:
         """Return a term as a likelihood if it is a density of the targets, else as it was."""

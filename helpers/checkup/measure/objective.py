@@ -70,6 +70,17 @@ class Evaluation:
     of_sources: list[list[Any]]  # gradients by the groups of tensors that were asked for
 
 
+class SeveralTargetsError(ValueError):
+    """A step that differentiates several numbers by the same variables."""
+
+
+SEVERAL = (
+    "This step asks for the gradients of several numbers by the same variables, and what it makes "
+    "of them is not seen. Pass a function that returns the one number that they belong to, for "
+    "instance the mean of the losses of all draws + the KL / N, in place of the step."
+)
+
+
 def evaluate(
     objective: Objective,
     batch: Batch,
@@ -142,9 +153,29 @@ def _share(slope: Any, added: Added) -> float:
 
 
 def _chosen(result: Any, watch: Watch) -> Any:
-    """Return what the reader differentiates, else what the function returned."""
-    targets = [t for t in watch.targets if tf.is_tensor(t) and t.dtype.is_floating]
-    return targets[-1] if targets else result
+    """Return what the reader differentiates, else what the function returned.
+
+    Raises
+    ------
+    SeveralTargetsError
+        If several numbers are differentiated by the same variables: what is made of their
+        gradients is not seen.
+    """
+    pairs = zip(watch.targets, watch.by, strict=True)
+    found = {
+        id(target): (
+            target,
+            by,
+        )  # by inputs alone, as for a penalty on gradients, none is minimised
+        for target, by in pairs
+        if by and tf.is_tensor(target) and target.dtype.is_floating
+    }
+    seen: set[int] = set()
+    for _, by in found.values():
+        if seen & by:
+            raise SeveralTargetsError(SEVERAL)
+        seen |= by
+    return next(reversed(found.values()))[0] if found else result
 
 
 def _scalar(result: Any) -> tf.Tensor:

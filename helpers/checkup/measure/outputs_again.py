@@ -36,8 +36,13 @@ class NotedCalls:
     calls: list[tuple[Any, Any]] = field(default_factory=list)
 
     @contextlib.contextmanager
-    def given_again(self) -> Iterator[None]:
-        """Let the network return what it returned, call by call, without computing it.
+    def given_again(self, *, running: bool = False) -> Iterator[None]:
+        """Let the network return what it returned, call by call.
+
+        Parameters
+        ----------
+        running
+            Whether to run it as well, for what it adds to ``losses``; else nothing is computed.
 
         Raises
         ------
@@ -51,8 +56,10 @@ class NotedCalls:
             if layer is not self.network:
                 return original(layer, *args, **kwargs)
             arguments, outputs = next(noted, (None, None))
-            if arguments is None or not _are_same(arguments, (args, kwargs)):
+            if arguments is None or not are_same(arguments, (args, kwargs)):
                 raise OtherCallError("The network is called in another way than before.")
+            if running:
+                original(layer, *args, **kwargs)
             return outputs
 
         with mock.patch.object(KERAS_LAYER, "__call__", __call__):
@@ -75,7 +82,7 @@ def calls_noted(network: Any) -> Iterator[NotedCalls]:
         yield noted
 
 
-def _are_same(one: Any, other: Any) -> bool:
+def are_same(one: Any, other: Any) -> bool:
     """Whether two structures of arguments hold the same values."""
     try:
         tf.nest.assert_same_structure(one, other)

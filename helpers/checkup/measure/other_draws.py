@@ -1,0 +1,110 @@
+"""Draws beside those of the weights whose posterior was found: codes, scales, a noise with one.
+
+With all known scales tiny, and Keras' own noise left out, two calls of a network at two seeds give
+the same, unless something else in it is drawn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tf_keras.src.engine import base_layer
+
+from ...model.layer_calls import LayerCall
+from ...model.likelihood import flatten_heads
+from ...model.small_scales import small_scales
+from ...model.untouched import use_seed
+from .case import Case
+
+Array = npt.NDArray[np.float64]
+MOST = 2e-4  # of the outputs; what they change by from seed to seed where nothing is drawn
+
+
+def draws_beside_weights(case: Case) -> list[str]:
+    """Return the names of what draws beside the known posteriors; nothing if that is not known.
+
+    Named are the innermost layers that draw, or the network where its own call does.
+    """
+    random = [posterior for posterior in case.posteriors if posterior.is_random]
+    watch = case.evaluations[0].watch
+    calls = [arguments for layer, arguments in watch.inputs if layer is case.network]
+    if not calls or case.batch.targets is None:
+        return []
+    with small_scales(random) as small, _without_noise(case.network):
+        if not all(one.works for one in small):
+            return []
+        try:
+            one, other = (_outputs(case, calls[0], seed) for seed in (1, 2))
+        except Exception:  # noqa: BLE001 (a network that runs within its objective only)
+            return []
+        size = max(float(np.abs(one).max(initial=0.0)), 1e-12)
+        if one.shape != other.shape or np.abs(one - other).max(initial=0.0) <= MOST * size:
+            return []
+        return _innermost(case) or [case.network.name]
+
+
+def _outputs(case: Case, arguments: tuple[Any, dict[str, Any]], seed: int) -> Array:
+    """Return what the network puts out, as one array; of a distribution log p of the targets."""
+    use_seed(seed, repeatable=True)
+    args, kwargs = arguments
+    leaves = flatten_heads(case.network(*args, **kwargs))
+    targets = tf.nest.flatten(case.batch.targets)
+    if len(targets) != len(leaves):
+        targets = [None] * len(leaves)
+    found = [_numbers(leaf, target) for leaf, target in zip(leaves, targets, strict=True)]
+    return np.concatenate([np.ravel(x).astype(np.float64) for x in found])
+
+
+def _numbers(output: Any, target: Any) -> Any:
+    if not hasattr(output, "log_prob"):
+        return np.asarray(output)
+    plain = getattr(output, "tensor_distribution", output)
+    if target is None:
+        return np.asarray(plain.mean())
+    shape = plain.batch_shape.concatenate(plain.event_shape)
+    aligned = target[:, tf.newaxis] if target.shape.rank == 1 and shape.rank == 2 else target
+    return np.asarray(plain.log_prob(tf.cast(aligned, plain.dtype)))
+
+
+def _innermost(case: Case) -> list[str]:
+    """Return the names of the layers that draw and hold none that does."""
+    watch, drawing = case.evaluations[0].watch, {}
+    for (layer, (arguments, options)), (_, made) in zip(watch.inputs, watch.called, strict=True):
+        is_distribution = any(hasattr(leaf, "log_prob") for leaf in flatten_heads(made))
+        if layer is not case.network and not is_distribution and id(layer) not in drawing:
+            call = LayerCall.of(layer, arguments, options, [])
+            drawing[id(layer)] = layer if _draws(call) else None
+    found = [layer for layer in drawing.values() if layer is not None]
+    drawn = {id(layer) for layer in found}
+    holds = [any(id(x) in drawn - {id(it)} for x in it._flatten_layers()) for it in found]
+    return [it.name for it, is_outer in zip(found, holds, strict=True) if not is_outer]
+
+
+def _draws(call: LayerCall) -> bool:
+    """Whether the outputs of a call change by more than tiny scales of its weights do."""
+    try:
+        one, other = call.outputs(seed=31), call.outputs(seed=32)
+    except Exception:  # noqa: BLE001 (a layer that runs inside of its network only)
+        return False
+    size = max(float(np.abs(one).max(initial=0.0)), 1e-12)
+    return bool(np.abs(one - other).max(initial=0.0) > MOST * size)
+
+
+@contextlib.contextmanager
+def _without_noise(network: Any) -> Iterator[None]:
+    """Let layers of Keras that only add noise, such as Dropout, hand on what they get."""
+    with contextlib.ExitStack() as stack:
+        for layer in network._flatten_layers():
+            if isinstance(layer, base_layer.BaseRandomLayer) and not layer.weights:
+                stack.enter_context(mock.patch.object(layer, "call", _identity))
+        yield
+
+
+def _identity(inputs: Any, *_args: Any, **_options: Any) -> Any:
+    return inputs
