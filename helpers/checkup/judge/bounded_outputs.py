@@ -123,7 +123,8 @@ def _of_noise(reach: Reach) -> list[Finding]:
     )
     cure = (
         "Take the activation off the layer before the distribution, and make the noise positive "
-        "once: 1e-3 + tf.nn.softplus(t[..., 1:])."
+        "once: 1e-3 + tf.nn.softplus(t[..., 1:]). Where that stands already, train on targets in "
+        "another unit, (targets - targets.mean()) / targets.std()."
     )
     return [
         Finding(

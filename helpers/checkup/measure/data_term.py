@@ -222,7 +222,7 @@ def measure_data_term(
             term = prober.written_by_hand(term, batch, growths[-1])
         heads.append(replace(_named(term, name, batch, growths[-1]), leaf=leaf))
     if prober.depends_otherwise(batch, found):
-        heads = [replace(head, name=OTHERWISE, role="misread") for head in heads]
+        heads = [_without_name(head) for head in heads]
     known = [growth for growth in growths if np.isfinite(growth)]
     return DataTerm(known[0] if known else float("nan"), batch.size, tuple(heads))
 
@@ -237,6 +237,13 @@ class _Found(NamedTuple):
 
 
 OTHERWISE = "a likelihood of the targets and something else of the outputs"
+
+
+def _without_name(head: HeadTerm) -> HeadTerm:
+    """Return a term that only changes with the targets as what it was taken for."""
+    if head.is_likelihood:
+        return replace(head, name=OTHERWISE, role="misread")
+    return replace(head, name="", role="", slope=float("nan"), intercept=float("nan"))
 
 
 def _joint(output: Any, name: str) -> HeadTerm:
@@ -357,7 +364,8 @@ class _Prober:
         The outputs of one state of the weights are put in place of those of another, where all
         else, such as a KL that is added by hand, stays as it is.
         """
-        if not all(it.loss is not None and it.term.is_likelihood for it in found):
+        roles = ("likelihood", "error")
+        if not all(it.loss is not None and it.term.role in roles for it in found):
             return False
         far, near = STATES[1:]
         moved = moved_weights(self.variables, self.small, int(10 * far), far)
