@@ -290,6 +290,19 @@ def test_the_same_likelihoods_in_full_are_right():
     assert report_of(network, targets=VALUES).ok
 
 
+def test_noise_that_a_loss_draws_after_the_network_is_nothing_of_the_outputs():
+    network = classifier()
+
+    def noisy(x, y):
+        logits = network(x)
+        shift = tf.random.normal(
+            [], stddev=0.5
+        )  # of all logits alike: the softmax does not feel it
+        return entropy(y, logits + shift) + sum(network.losses)
+
+    assert not report_of(network, noisy).alarms
+
+
 def test_draws_that_a_network_averages_itself_are_seen():
     inner = tf_keras.Sequential(
         [flipout(6, 3 * N, activation="relu"), flipout(CLASSES, 3 * N), L.Softmax()]
