@@ -976,7 +976,7 @@ def kl_added_again_by_a_block():
     return Patient(compiled(network), INPUTS, LABELS)
 
 
-@healthy("regularisers-mixed-in")
+@unmeasured("regularisers-mixed-in")
 def kl_of_codes_in_a_layer_of_the_reader():
     class Code(layers.Layer):
         def call(self, inputs):

@@ -55,32 +55,6 @@ def autoencoder():
     return network, INPUTS
 
 
-class Horseshoe(L.Layer):
-    """Scales with a LogNormal posterior times weights with a Gaussian one."""
-
-    def build(self, shape):
-        size = (int(shape[-1]), CLASSES)
-        small = tf_keras.initializers.Constant(-3.0)
-        self.mean, self.rho = (
-            self.add_weight("m", size),
-            self.add_weight("r", size, initializer=small),
-        )
-        self.of_scale = self.add_weight("tm", (size[0], 1), initializer="zeros")
-        self.rho_of_scale = self.add_weight("tr", (size[0], 1), initializer=small)
-
-    def call(self, inputs):
-        weights = tfd.Normal(self.mean, tf.nn.softplus(self.rho))
-        scales = tfd.LogNormal(self.of_scale, tf.nn.softplus(self.rho_of_scale))
-        self.add_loss(tf.reduce_sum(tfd.kl_divergence(weights, tfd.Normal(0.0, 1.0))) / N)
-        return inputs @ (scales.sample() * weights.sample())
-
-
-def horseshoe():
-    network = tf_keras.Sequential([Horseshoe(name="horseshoe")])
-    network.compile("adam", entropy)
-    return network, LABELS
-
-
 class GlobalNoise(tf_keras.Model):
     """A regression whose noise has a posterior, drawn in the model's own call."""
 
@@ -99,7 +73,7 @@ def global_noise():
     return network, VALUES
 
 
-@pytest.mark.parametrize("make", [autoencoder, horseshoe, global_noise])
+@pytest.mark.parametrize("make", [autoencoder, global_noise])
 def test_what_is_drawn_beside_the_weights_is_not_checked_and_named(make):
     network, targets = make()
     report = report_of(network, targets=targets)

@@ -18,12 +18,14 @@ from tf_keras.src.engine import base_layer
 
 from ...model.layer_calls import LayerCall
 from ...model.likelihood import flatten_heads
-from ...model.small_scales import small_scales
+from ...model.small_scales import SmallScale, small_scales
 from ...model.untouched import use_seed
 from .case import Case
 
 Array = npt.NDArray[np.float64]
 MOST = 2e-4  # of the outputs; what they change by from seed to seed where nothing is drawn
+PART = 0.05  # of that change at the scales as they are, which tiny scales may leave
+TINY = 1e-4  # a standard deviation that hardly moves an output
 
 
 def draws_beside_weights(case: Case) -> list[str]:
@@ -36,17 +38,31 @@ def draws_beside_weights(case: Case) -> list[str]:
     calls = [arguments for layer, arguments in watch.inputs if layer is case.network]
     if not calls or case.batch.targets is None:
         return []
-    with small_scales(random) as small, _without_noise(case.network):
-        if not all(one.works for one in small):
-            return []
-        try:
-            one, other = (_outputs(case, calls[0], seed) for seed in (1, 2))
-        except Exception:  # noqa: BLE001 (a network that runs within its objective only)
-            return []
-        size = max(float(np.abs(one).max(initial=0.0)), 1e-12)
-        if one.shape != other.shape or np.abs(one - other).max(initial=0.0) <= MOST * size:
-            return []
-        return _innermost(case) or [case.network.name]
+    try:
+        with _without_noise(case.network):
+            least = max(MOST, PART * _change(case, calls[0]))
+            with small_scales(random) as small:
+                # Below a floor, the draws of these weights themselves are left.
+                unsure = {id(one.posterior.layer) for one in small if not _is_tiny(one)}
+                if _change(case, calls[0]) <= least:
+                    return []
+                return _innermost(case, unsure) or ([] if unsure else [case.network.name])
+    except Exception:  # noqa: BLE001 (a network that runs within its objective only)
+        return []
+
+
+def _is_tiny(small: SmallScale) -> bool:
+    """Whether all standard deviations of a posterior are known to be tiny."""
+    if not small.works or small.posterior.make is None:
+        return False
+    return bool(float(tf.reduce_max(small.posterior.make().stddev())) < TINY)
+
+
+def _change(case: Case, arguments: tuple[Any, dict[str, Any]]) -> float:
+    """Return by how much of their size the outputs change from seed to seed."""
+    one, other = (_outputs(case, arguments, seed) for seed in (1, 2))
+    size = max(float(np.abs(one).max(initial=0.0)), 1e-12)
+    return float(np.abs(one - other).max(initial=0.0)) / size
 
 
 def _outputs(case: Case, arguments: tuple[Any, dict[str, Any]], seed: int) -> Array:
@@ -72,11 +88,13 @@ def _numbers(output: Any, target: Any) -> Any:
     return np.asarray(plain.log_prob(tf.cast(aligned, plain.dtype)))
 
 
-def _innermost(case: Case) -> list[str]:
-    """Return the names of the layers that draw and hold none that does."""
+def _innermost(case: Case, unsure: set[int]) -> list[str]:
+    """Return the names of the layers that draw and hold none that does, nor one of ``unsure``."""
     watch, drawing = case.evaluations[0].watch, {}
     for (layer, (arguments, options)), (_, made) in zip(watch.inputs, watch.called, strict=True):
         is_distribution = any(hasattr(leaf, "log_prob") for leaf in flatten_heads(made))
+        if any(id(part) in unsure for part in layer._flatten_layers()):
+            continue
         if layer is not case.network and not is_distribution and id(layer) not in drawing:
             call = LayerCall.of(layer, arguments, options, [])
             drawing[id(layer)] = layer if _draws(call) else None
