@@ -44,7 +44,7 @@ def draws_beside_weights(case: Case) -> list[str]:
             with small_scales(random) as small:
                 # Below a floor, the draws of these weights themselves are left.
                 unsure = {id(one.posterior.layer) for one in small if not _is_tiny(one)}
-                if _change(case, calls[0]) <= least:
+                if not _change(case, calls[0]) > least:  # NaN where log p has no value
                     return []
                 return _innermost(case, unsure) or ([] if unsure else [case.network.name])
     except Exception:  # noqa: BLE001 (a network that runs within its objective only)
