@@ -270,3 +270,21 @@ def test_a_prior_that_a_readers_layer_trains_is_noted(of, trained):
     report = checkup(network, inputs, rng.integers(0, UNITS, 97), num_examples=N)
     assert ("trainable-prior" in report.kinds()) == trained, str(report)
     assert not report.alarms
+
+
+def tenth(value):
+    return 0.1 * tf.nn.softplus(value)
+
+
+def with_penalty(factor):
+    return lambda mean, sigma, draw: gauss(mean, sigma, draw) + factor * tf.reduce_sum(mean**2)
+
+
+@pytest.mark.parametrize("sigma", [tf.nn.softplus, tenth])
+@pytest.mark.parametrize("factor", [0.0, 0.5, 5.0])
+def test_a_factor_of_the_scale_is_no_penalty_of_the_means(sigma, factor):
+    layer = Own(sigma, with_penalty(factor))
+    network = tf_keras.Sequential([layer, tf_keras.layers.Dense(3)])
+    network(X)
+    [unit] = entry_units(network, tf.constant(X))
+    assert unit.kind == ("unknown" if factor else "kl"), unit.problem

@@ -140,11 +140,15 @@ def test_what_was_asked_for_is_right(loss):
     network = network_of(1, loss)
     expected = OTHERS[loss](np.asarray(network(INPUTS), float)).ravel()
     drawn = predict_by_draws(network, INPUTS, 2, likelihood=loss)
-    np.testing.assert_allclose(drawn.log_predictive_density(TARGETS), expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        drawn.log_predictive_density(TARGETS), expected, rtol=1e-3, atol=1e-4
+    )
     with pytest.raises(ValueError, match="says nothing of means"):
         _ = drawn.mean
     history = train(network, TARGETS, likelihood=loss)
-    assert history["negative_log_likelihood"][0] == pytest.approx(-expected.mean(), rel=1e-3, abs=1e-4)
+    assert history["negative_log_likelihood"][0] == pytest.approx(
+        -expected.mean(), rel=1e-3, abs=1e-4
+    )
 
 
 def test_words_as_targets_are_refused_in_a_sentence():

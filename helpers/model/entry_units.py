@@ -18,11 +18,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from .entry_curvature import bends_of_means_and_scales
-from .entry_floor import lowest_values, pairs_of_entry
+from .entry_curvature import DIRECT, GRID, bends_of_means_and_scales
+from .entry_floor import Pair, lowest_values, pairs_of_entry
 from .finite_draws import finite_draws
 from .floored_scales import LADDER, factor_above_floor
 from .layer_calls import LayerCall, layer_calls
+from .likelihood import flatten_heads
 from .loss_entries import (
     ACTIVITY,
     ADDED,
@@ -54,6 +55,8 @@ SAME = 2e-3  # relative: factors that differ by less are one number
 DRAWS = 64  # of a KL that has no closed form
 STATES = ((1.0, 0.25), (0.0, 0.0))  # variables of a posterior · this + that: does a factor stay?
 DEPTHS = (3e-5, 3e-4)  # σ at which slopes are compared; below, rounding of w − μ spoils them
+NEAR = 0.3  # relative: how well draws tell the factor of the squares
+OF_SCALES = 40  # draws of which the size of a scale is told
 SLOPES = 6  # draws of which the slope is the mean, of a KL that is drawn by a formula
 
 
@@ -228,7 +231,7 @@ class _Probe:
         use_seed(seed, repeatable=True)
         for generator in self.generators:
             generator.reset_from_seed(seed)
-        self.network(self.inputs if inputs is None else inputs)
+        self.outputs = self.network(self.inputs if inputs is None else inputs)
         return loss_entries(self.network)
 
     def _layer_calls(self) -> dict[int, LayerCall]:
@@ -594,12 +597,54 @@ class _Probe:
         found = list(units)
         for index, (mean, scale) in bends_of_means_and_scales(pairs, call).items():
             if abs(mean - scale) > 0.01 * abs(scale):
+                # σ = c · softplus(ρ) looks alike in the entry alone; draws tell what σ is.
+                true = self._bend_by_draws(index, pairs[index], units[index].factor)
+                if abs(mean / true - 1) < NEAR < abs(scale / true - 1):
+                    continue
                 problem = (
                     f"beside the KL it holds {mean - scale:+.4g} μ² of each mean μ: add such a "
                     "penalty by an add_loss of its own"
                 )
                 found[index] = replace(units[index], kind="unknown", problem=problem)
         return found
+
+    def _bend_by_draws(self, index: int, pairs: list[Pair], factor: float) -> float:
+        """Return the factor of the squares under a Gaussian prior, by draws; NaN if unknown.
+
+        Weights μ + σ(ρ) ε have gradients by ρ that are ε σ′ times those by μ: their root mean
+        square is σ′. With the slope of the KL by ρ it gives σ, and with its height σ / s.
+        """
+        size = sum(int(np.prod(pair.scale.shape)) for pair in pairs)
+        variables = [v for pair in pairs for v in (pair.mean, pair.scale)]
+        put_back = snapshot(variables)
+        try:
+            for pair in pairs:
+                start = DIRECT[0] if pair.is_direct else GRID[0]
+                pair.mean.assign(tf.zeros_like(pair.mean))
+                pair.scale.assign(tf.fill(pair.scale.shape, tf.cast(start, pair.scale.dtype)))
+            slope, height, squares = 0.0, 0.0, []
+            for seed in range(OF_SCALES):
+                with tf.GradientTape(persistent=True) as tape:
+                    for variable in variables:
+                        tape.watch(variable)
+                    value = tf.reduce_sum(self._call(seed=50 + seed)[index].value) / factor
+                    total = tf.add_n([tf.reduce_sum(x) for x in flatten_heads(self.outputs)])
+                slope = sum(float(tf.reduce_sum(tape.gradient(value, p.scale))) for p in pairs)
+                height = float(value)
+                for pair in pairs:
+                    by_mean, by_scale = tape.gradient(total, [pair.mean, pair.scale])
+                    ratio = np.asarray(by_scale, float) / np.asarray(by_mean, float)
+                    squares += list(np.square(ratio[np.isfinite(ratio)]))
+        except Exception:  # noqa: BLE001 (outputs that have no gradient by both)
+            return float("nan")
+        finally:
+            put_back()
+        height, slope = height / size, slope / size
+        share = np.exp(-height - 0.5)  # σ / s, where σ is small beside the prior's s
+        for _ in range(20):
+            share = np.exp(-height - 0.5 + share**2 / 2)
+        sigma = np.sqrt(np.mean(squares)) * (1 - share**2) / -slope
+        return float(0.5 * (share / sigma) ** 2)
 
     def _with_penalties(self, units: list[EntryUnit]) -> list[EntryUnit]:
         """Return the units; penalties where a layer adds one on outputs beside the KLs inside it.
