@@ -54,7 +54,7 @@ def with_averaged_draws(
     if not 2 <= len(noted.calls) <= MOST:
         return data
     try:
-        values = np.array([_with_draw(noted, i, objective, batch) for i in range(len(noted.calls))])
+        values = np.array(_of_each_draw(noted, objective, batch))
     except Exception:  # noqa: BLE001 (a loop that needs gradients, or calls of other inputs)
         return data
     if _is_mean_of_losses(value, values):
@@ -76,11 +76,25 @@ def _called_again(watch: Watch, small: list[SmallScale]) -> Any:
     return None
 
 
-def _with_draw(noted: NotedCalls, draw: int, objective: Objective, batch: Batch) -> float:
+def _of_each_draw(noted: NotedCalls, objective: Objective, batch: Batch) -> list[float]:
+    """Return the data term under each draw alone [draws].
+
+    A layer inside of a network must run, or ``losses`` holds what its last graph left there.
+    """
+    numbers = range(len(noted.calls))
+    try:
+        return [_with_draw(noted, it, objective, batch, running=False) for it in numbers]
+    except TypeError:
+        return [_with_draw(noted, it, objective, batch, running=True) for it in numbers]
+
+
+def _with_draw(
+    noted: NotedCalls, draw: int, objective: Objective, batch: Batch, *, running: bool
+) -> float:
     """Return the data term where each call of the network returns the outputs of one draw."""
     outputs = noted.calls[draw][1]
     same = NotedCalls(noted.network, [(arguments, outputs) for arguments, _ in noted.calls])
-    with same.given_again(running=True):
+    with same.given_again(running=running):
         return evaluate(objective, batch, factor=0.0, repeatable=True).value
 
 
