@@ -668,15 +668,15 @@ class _Probe:
             least = min(factors[id(p)] for p in unit.posteriors)
             if not np.all(np.abs(slopes) < 1e-3 * least):
                 continue
-            if self._draws_beside(list(unit.posteriors)):
+            if self._draws_beside_weights():
                 found[index] = replace(unit, problem=MAY_BE_OF_CODES)
             else:
                 found[index] = EntryUnit(unit.layer, unit.part, "regulariser")
         return found
 
-    def _draws_beside(self, posteriors: list[Posterior]) -> bool:
+    def _draws_beside_weights(self) -> bool:
         """Whether the outputs change from seed to seed beside weights that are hardly drawn."""
-        with small_scales([p for p in self.posteriors if p.is_random] or posteriors):
+        with small_scales(self.posteriors):
             one, other = (self._outputs(seed) for seed in (1, 2))
         return not np.allclose(one, other, rtol=1e-2, atol=1e-2 * np.abs(one).max())
 

@@ -59,15 +59,13 @@ def weights_of_kls(case: Case) -> list[Matter]:
     if hidden := unknown_random_layers(case):
         reason = "they draw random numbers, but no posterior was found in them"
         matters.append(Matter(f"the weight of the KL ({_joined(hidden)})", reason))
-    if not (codes or encoder_kls(case) or unmeasured or hand_written or hidden):
-        hidden = draws_beside_weights(case)
+    is_explained = bool(codes or encoder_kls(case) or hand_written or hidden)
+    if not is_explained and (drawn := draws_beside_weights(case)):
         reason = (
             "they draw beside the weights whose posterior was found, as a code, or a scale with a "
             "posterior, does, and what its KL weighs was not measured"
         )
-        matters += (
-            [Matter(f"the KL of all that is drawn ({_joined(hidden)})", reason)] if hidden else []
-        )
+        matters.append(Matter(f"the KL of all that is drawn ({_joined(drawn)})", reason))
     if not matters:
         reason = "no weights and no codes with a posterior were found in this network"
         if any(map(is_of_saved_model, case.network._flatten_layers())):
