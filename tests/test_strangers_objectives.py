@@ -89,6 +89,14 @@ def test_noise_of_keras_is_no_such_draw(layer):
     assert report_of(classifier(layer)).ok
 
 
+def test_dropout_inside_of_a_recurrent_layer_is_no_such_draw():
+    network = tf_keras.Sequential(
+        [L.Reshape((FEATURES, 1)), L.LSTM(4, dropout=0.2, recurrent_dropout=0.1), flipout(CLASSES)]
+    )
+    network.compile("adam", entropy)
+    assert report_of(network).ok
+
+
 def of_steps(network, take):
     """Return a step of the reader's: gradients by ``take``, applied."""
     optimizer = tf_keras.optimizers.Adam(0.01)

@@ -121,6 +121,9 @@ def _without_noise(network: Any) -> Iterator[None]:
         for layer in network._flatten_layers():
             if isinstance(layer, base_layer.BaseRandomLayer) and not layer.weights:
                 stack.enter_context(mock.patch.object(layer, "call", _identity))
+            for name in ("dropout", "recurrent_dropout"):  # of the cell of an RNN
+                if isinstance(vars(layer).get(name), float):
+                    stack.enter_context(mock.patch.object(layer, name, 0.0))
         yield
 
 
