@@ -1,15 +1,18 @@
 """Moving posteriors onto their priors for a moment: there a KL is next to nothing."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import scipy.optimize
 
 from .untouched import read, snapshot
 from .weight_posteriors import Posterior
 
-LOWEST, HIGHEST, HALVINGS = -30.0, 10.0, 24
+LOWEST, HIGHEST = -30.0, 10.0
+CLOSE = 1e-6  # to the value that gives the spread of the prior
+LEAST = 1e-9  # of a ratio: 0 has no logarithm
 
 
 @contextlib.contextmanager
@@ -38,12 +41,22 @@ def _move(posterior: Posterior) -> None:
     shape = posterior.make().mean().shape
     mean, wanted = (np.broadcast_to(np.asarray(x), shape) for x in (prior.mean(), prior.stddev()))
     _shift(posterior, moved, mean - np.asarray(posterior.make().mean()))
-    low, high = LOWEST, HIGHEST
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        _fill(posterior, scales, middle)
-        larger = np.median(np.asarray(posterior.make().stddev()) / wanted) > 1
-        low, high = (low, middle) if larger else (middle, high)
+
+    def log_ratio(value: float) -> float:
+        _fill(posterior, scales, value)
+        ratio = np.median(np.asarray(posterior.make().stddev()) / wanted)
+        return float(np.log(np.clip(ratio, LEAST, 1 / LEAST)))
+
+    _fill(posterior, scales, _root(log_ratio))
+
+
+def _root(rising: Callable[[float], float]) -> float:
+    """Return where a function is 0; the end where it is nearest to 0 if it is 0 nowhere."""
+    if rising(LOWEST) > 0:
+        return LOWEST
+    if rising(HIGHEST) < 0:
+        return HIGHEST
+    return float(scipy.optimize.brentq(rising, LOWEST, HIGHEST, xtol=CLOSE))
 
 
 def _shift(posterior: Posterior, places: list[Any], change: Any) -> None:

@@ -23,12 +23,16 @@ def check_steps(case: Case) -> list[Finding]:
     trained = [v for v in case.variables if v.trainable and case.gradient(v) is not None]
     put_back = snapshot(case.variables)
     try:
+        value, gradients = case.evaluations[0].value, [case.gradient(v) for v in trained]
         for step in range(STEPS + 1):
-            run = evaluate(case.objective, case.batch, trained, seed=20 + step)
-            if not np.isfinite(run.value):
-                return [_not_finite(case, run.value, step)]
-            for variable, gradient in zip(trained, run.gradients, strict=True):
+            if not np.isfinite(value):
+                return [_not_finite(case, value, step)]
+            if step == STEPS:
+                break
+            for variable, gradient in zip(trained, gradients, strict=True):
                 variable.assign_sub(SIZE * np.sign(gradient).astype(gradient.dtype))
+            run = evaluate(case.objective, case.batch, trained, seed=21 + step)
+            value, gradients = run.value, run.gradients
     finally:
         put_back()
     return []

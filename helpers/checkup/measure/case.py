@@ -22,6 +22,7 @@ from .kl_entries import KLEntry, Place, compare_entries, place
 from .kl_factor import (
     KLFactor,
     evaluations_at,
+    evaluations_that_agree,
     measure_kl_factors,
     small_variables,
     with_second_depth,
@@ -192,7 +193,7 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
     runs = [evaluate(objective, batch, variables), evaluate(objective, batch, seed=2)]
     here, places = place(runs, random, HERE), _places(objective, batch, random)
     with small_scales(random, higher=True) as small:
-        second = evaluations_at(objective, batch, small)
+        second = evaluations_that_agree(objective, batch, small)
         higher = measure_kl_factors(objective, batch, small, second, once=True)
         places.append(place(second, random, "where all standard deviations are small"))
     with small_scales(random) as small:

@@ -5,6 +5,7 @@ loss is known by how it changes with the targets, so that nothing is taken for o
 like it.
 """
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -264,6 +265,7 @@ class _Prober:
     repeatable: bool = False  # whether each evaluation draws the same, once the noise is known
     is_noisy: bool = False  # draws would change it by more than rounding does
     outputs_stay: bool | None = None  # whether other targets leave them; None if never tried
+    noted: dict[float, tuple[_Point, NotedCalls]] = field(default_factory=dict)  # by state
     names: list[str] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
 
@@ -333,17 +335,23 @@ class _Prober:
         others = [batch.with_targets_at(p, leaf) for p in places]
         if not size:
             return self.beside([batch, *others])
-        with moved_weights(self.variables, self.small, int(10 * size), size):
-            return self.beside([batch, *others])
+        with self.moved(size):
+            return self.beside([batch, *others], size)
 
-    def beside(self, batches: list[Batch]) -> list[_Point]:
+    def moved(self, size: float) -> contextlib.AbstractContextManager[None]:
+        """Move the weights by so much, in the direction that belongs to that size."""
+        return moved_weights(self.variables, self.small, int(10 * size), size)
+
+    def beside(self, batches: list[Batch], size: float | None = None) -> list[_Point]:
         """Return the data term of batches that differ in their targets alone.
 
-        The network is called for the first of them; the others get its outputs again, once it was
-        seen that this gives the same numbers.
+        The network is called for the first of them, which is kept for ``size`` if that is given;
+        the others get its outputs again, once it was seen that this gives the same numbers.
         """
         with calls_noted(self.network) as noted:
             first = self.point(batches[0])
+        if size is not None:
+            self.noted[size] = first, noted
         if len(batches) == 1 or not noted.calls or self.outputs_stay is False:
             return [first, *map(self.point, batches[1:])]
         points = []
@@ -370,12 +378,8 @@ class _Prober:
         if not all(it.loss is not None and it.term.name == it.loss.name for it in found):
             return False  # told by how it changes with the outputs already: a temperature
         far, near = STATES[1:]
-        moved = moved_weights(self.variables, self.small, int(10 * far), far)
-        with moved, calls_noted(self.network) as there:
-            self.point(batch)
-        with moved_weights(self.variables, self.small, int(10 * near), near):
-            with calls_noted(self.network) as here:
-                own = self.point(batch)
+        (_, there), (own, here) = (self.noted[size] for size in (far, near))
+        with self.moved(near):
             if not here.calls or len(here.calls) != len(there.calls):
                 return False
             if len(own.outputs) != len(found):  # another output may be in another term: a code
@@ -421,7 +425,7 @@ class _Prober:
 
         found: list[Integral] = []
         for size in STATES:
-            with moved_weights(self.variables, self.small, int(10 * size), size):
+            with self.moved(size):
                 found += integrals(with_slopes, batch, is_sum=is_sum)
             if not can_be_density(found):
                 return term
@@ -442,7 +446,7 @@ class _Prober:
             return doubled / points[0].value if points[0].value else float("nan")
         far = int(np.nanargmax(np.abs([p.value - points[0].value for p in points])))
         pair = [points[0].batch.twice(), points[far].batch.twice()]
-        with moved_weights(self.variables, self.small, int(10 * STATES[state]), STATES[state]):
+        with self.moved(STATES[state]):
             double = self.beside(pair)
         single = [points[0], points[far]]
         if self.is_noisy and loss is None:

@@ -10,8 +10,8 @@ import tensorflow_probability as tfp
 from ...model.weight_posteriors import Posterior
 
 DRAWS = 24
-FEWEST = 4
-MOST_NUMBERS = 1_000_000  # of them 4 draws tell a spread to 1 %, and time is short
+FEWEST = 2
+MOST_NUMBERS = 500_000  # so many tell a spread to 1 %, and time is short
 SURE = 5.0  # standard errors
 
 

@@ -40,12 +40,13 @@ def draws_beside_weights(case: Case) -> list[str]:
         return []
     try:
         with _without_noise(case.network):
-            least = max(MOST, PART * _change(case, calls[0]))
+            with small_scales(random):
+                left = _change(case, calls[0])
+            if not left > MOST or not left > PART * _change(case, calls[0]):  # or NaN: no log p
+                return []
             with small_scales(random) as small:
                 # Below a floor, the draws of these weights themselves are left.
                 unsure = {id(one.posterior.layer) for one in small if not _is_tiny(one)}
-                if not _change(case, calls[0]) > least:  # NaN where log p has no value
-                    return []
                 return _innermost(case, unsure) or ([] if unsure else [case.network.name])
     except Exception:  # noqa: BLE001 (a network that runs within its objective only)
         return []

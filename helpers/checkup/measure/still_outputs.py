@@ -9,6 +9,7 @@ from .case import Case
 from .objective import evaluate
 
 ALL = -1
+SEEDS = (31, 32)
 
 
 def still_columns(case: Case) -> list[int]:
@@ -19,10 +20,18 @@ def still_columns(case: Case) -> list[int]:
     trained = [v for v in case.variables if v.trainable]
     if not trained or case.batch.targets is None:
         return []
-    runs = [
-        evaluate(case.objective, case.batch, trained, seed=seed, factor=0.0) for seed in (31, 32)
-    ]
-    sizes = [sum(_size(run.gradients[i]) for run in runs) for i in range(len(trained))]
+    still, sizes = [], [0.0] * len(trained)
+    for seed in SEEDS:
+        run = evaluate(case.objective, case.batch, trained, seed=seed, factor=0.0)
+        sizes = [size + _size(own) for size, own in zip(sizes, run.gradients, strict=True)]
+        still = _still(case, trained, sizes)
+        if not still:  # another draw cannot bring them to rest
+            break
+    return still
+
+
+def _still(case: Case, trained: list[Any], sizes: list[Any]) -> list[int]:
+    """Return the units without a gradient, from the size of it by each variable."""
     if not any(np.any(size) for size in sizes):
         return [ALL]
     found = last_kernel(case, trained)
