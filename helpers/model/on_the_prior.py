@@ -33,18 +33,19 @@ def on_the_prior(posteriors: list[Posterior]) -> Iterator[None]:
 
 
 def _move(posterior: Posterior) -> None:
-    assert posterior.make is not None
+    make = posterior.make
+    assert make is not None
     _, slopes = posterior.entropy_gradients()
     moved = posterior.moves_mean()
     scales = [(slope != 0) & ~own for slope, own in zip(slopes, moved, strict=True)]
     prior = posterior.prior()
-    shape = posterior.make().mean().shape
+    shape = make().mean().shape
     mean, wanted = (np.broadcast_to(np.asarray(x), shape) for x in (prior.mean(), prior.stddev()))
-    _shift(posterior, moved, mean - np.asarray(posterior.make().mean()))
+    _shift(posterior, moved, mean - np.asarray(make().mean()))
 
     def log_ratio(value: float) -> float:
         _fill(posterior, scales, value)
-        ratio = np.median(np.asarray(posterior.make().stddev()) / wanted)
+        ratio = np.median(np.asarray(make().stddev()) / wanted)
         return float(np.log(np.clip(ratio, LEAST, 1 / LEAST)))
 
     _fill(posterior, scales, _root(log_ratio))
