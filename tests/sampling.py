@@ -7,8 +7,8 @@ import pytest
 
 # Of a family of few: a usual run leaves this one to the night.
 NIGHTLY = pytest.mark.sampled(10**6)
-# Of a long file of single tests: a usual run takes a half of them, CI and the night all.
-HALF = pytest.mark.sampled(1 if os.environ.get("CI") else 2)
+# Of a long file of single tests: a usual run takes a third of them, CI and the night all.
+THIRD = pytest.mark.sampled(1 if os.environ.get("CI") else 3)
 
 
 def in_sample(name: str, one_in: int) -> bool:

@@ -5,8 +5,11 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
+from sampling import THIRD
 
 from helpers.checkup import checkup
+
+pytestmark = THIRD
 
 tfd, tfpl = tfp.distributions, tfp.layers
 N, FEATURES, CLASSES, DRAWS = 83, 5, 3, 4

@@ -26,14 +26,14 @@ from data_zoo import (
     steps,
     tutorial_posterior,
 )
-from sampling import HALF
+from sampling import THIRD
 
 from helpers.checkup import checkup
 from helpers.checkup.measure.batch import MOST_ROWS, Batch, read_data
 from helpers.checkup.measure.data_term import DataTerm, HeadTerm
 from helpers.checkup.measure.written_density import integrals, is_density
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd = tfp.distributions
 

@@ -19,11 +19,11 @@ from checkup_zoo import (
     tutorial_posterior,
     tutorial_prior,
 )
-from sampling import HALF, NIGHTLY
+from sampling import NIGHTLY, THIRD
 
 from helpers.checkup import checkup
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd, tfpl = tfp.distributions, tfp.layers
 NARROW = float(np.log(np.expm1(1e-5)))

@@ -8,13 +8,13 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF
+from sampling import THIRD
 
 from helpers.losses.gaussian_kl import gaussian_kl
 from helpers.page.fresh_process import run_programs
 from helpers.training import ElboMonitor
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd, tfpl = tfp.distributions, tfp.layers
 N = 77  # 7 · 11

@@ -5,11 +5,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 from checkup_zoo import FEATURES, INPUTS, N, autoencoder, compiled, minus_log_prob, standard_code
-from sampling import HALF
+from sampling import THIRD
 
 from helpers.checkup import checkup
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd, tfpl = tfp.distributions, tfp.layers
 

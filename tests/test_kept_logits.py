@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF
+from sampling import THIRD
 from scipy.special import log_softmax
 
 from helpers.checkup import checkup
@@ -14,7 +14,7 @@ from helpers.prediction.predict import predict_by_draws
 from helpers.training.elbo_monitor import ElboMonitor
 from helpers.training.train import train_by_elbo
 
-pytestmark = HALF
+pytestmark = THIRD
 
 N, CLASSES = 35, 3
 RNG = np.random.default_rng(4)

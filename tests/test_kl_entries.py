@@ -5,11 +5,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 from checkup_zoo import CLASSES, INPUTS, LABELS, N, bayesian, compiled, divided, drawn_kl
-from sampling import HALF
+from sampling import THIRD
 
 from helpers.checkup import checkup
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd = tfp.distributions
 

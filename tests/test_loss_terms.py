@@ -5,12 +5,15 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
+from sampling import THIRD
 
 from helpers.checkup import checkup
 from helpers.model.entry_units import entry_units
 from helpers.networks.posteriors import gaussian_posterior, point_posterior
 from helpers.training.kl_columns import kl_columns
 from helpers.training.loss_terms import loss_terms
+
+pytestmark = THIRD
 
 tfd, tfpl, L = tfp.distributions, tfp.layers, tf_keras.layers
 INPUTS = tf.constant(np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32))

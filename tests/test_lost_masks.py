@@ -8,14 +8,14 @@ import scipy.special
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF
+from sampling import THIRD
 
 from helpers.checkup import checkup
 from helpers.model.lost_masks import lost_masks
 from helpers.prediction import predict_by_draws
 from helpers.training import train_by_elbo
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd, tfpl = tfp.distributions, tfp.layers
 N, STEPS, WORDS, CLASSES = 41, 5, 9, 3

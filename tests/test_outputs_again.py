@@ -7,10 +7,13 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
+from sampling import THIRD
 
 from helpers.checkup import checkup
 from helpers.checkup.measure import data_term
 from helpers.checkup.measure.outputs_again import NotedCalls, OtherCallError, calls_noted
+
+pytestmark = THIRD
 
 tfd, tfpl = tfp.distributions, tfp.layers
 EXAMPLES, WIDTH, CLASSES = 91, 5, 3

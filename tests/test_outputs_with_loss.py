@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF
+from sampling import THIRD
 
 from helpers.checkup import checkup
 from helpers.model.heads import places_with_loss, targets_at
 from helpers.training import ElboMonitor
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd, tfpl = tfp.distributions, tfp.layers
 N = 91

@@ -8,7 +8,7 @@ import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF, NIGHTLY
+from sampling import NIGHTLY, THIRD
 
 from helpers.checkup import checkup
 from helpers.checkup.measure.temperature import factor_of_logits
@@ -16,7 +16,7 @@ from helpers.losses import losses_by_layer
 from helpers.prediction import predict_by_draws
 from helpers.training import ElboMonitor, train_by_elbo
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd, tfpl = tfp.distributions, tfp.layers
 N, FEATURES, CLASSES = 71, 4, 3

@@ -7,14 +7,14 @@ import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF, NIGHTLY
+from sampling import NIGHTLY, THIRD
 
 from helpers.checkup import checkup
 from helpers.checkup.measure.known_losses import smoothing
 from helpers.prediction.predict import predict_by_draws
 from helpers.training import train_by_elbo
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd, tfpl, layers = tfp.distributions, tfp.layers, tf_keras.layers
 ROWS, FEATURES, WIDTH, CLASSES = 7, 4, 5, 3

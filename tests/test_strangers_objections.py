@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF
+from sampling import THIRD
 
 from helpers.checkup import checkup
 from helpers.losses.by_layer import losses_by_layer
@@ -14,7 +14,7 @@ from helpers.prediction.predict import predict_by_draws
 from helpers.training.elbo_monitor import ElboMonitor
 from helpers.training.train import train_by_elbo
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd, tfpl, layers = tfp.distributions, tfp.layers, tf_keras.layers
 N, CLASSES = 70, 3

@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF
+from sampling import THIRD
 
 from helpers.checkup import checkup
 
-pytestmark = HALF
+pytestmark = THIRD
 tfd, tfpl, L = tfp.distributions, tfp.layers, tf_keras.layers
 N, FEATURES, CLASSES = 83, 5, 3
 RNG = np.random.default_rng(9)

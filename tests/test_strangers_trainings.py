@@ -8,7 +8,7 @@ import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF
+from sampling import THIRD
 
 from helpers.losses.by_layer import losses_by_layer
 from helpers.model import inputs as model_inputs
@@ -16,7 +16,7 @@ from helpers.prediction import predict as predict_module
 from helpers.prediction.predict import predict_by_draws
 from helpers.training import ElboMonitor, stepper, train_by_elbo
 
-pytestmark = HALF
+pytestmark = THIRD
 tfd, tfpl = tfp.distributions, tfp.layers
 keras = tf_keras
 N, FEATURES, CLASSES, STEPS = 41, 5, 3, 4

@@ -6,12 +6,12 @@ import scipy.special
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF
+from sampling import THIRD
 
 from helpers.checkup import checkup
 from helpers.checkup.measure.temperature import factor_of_logits
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd, tfpl, losses = tfp.distributions, tfp.layers, tf_keras.losses
 ROWS, WIDTH, CLASSES = 40, 5, 3

@@ -10,13 +10,13 @@ import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import HALF, NIGHTLY
+from sampling import NIGHTLY, THIRD
 
 from helpers.checkup import checkup
 from helpers.prediction.predict import predict_by_draws
 from helpers.training import ElboMonitor, train_by_elbo
 
-pytestmark = HALF
+pytestmark = THIRD
 
 tfd, tfpl = tfp.distributions, tfp.layers
 ROWS, FEATURES, WIDTH, NOISE = 21, 4, 5, 0.5
