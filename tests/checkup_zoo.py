@@ -514,6 +514,47 @@ def with_weight_decay():
     return Patient(compiled(network), INPUTS, LABELS)
 
 
+def with_penalty(of_weights, by=N):
+    """A loop that adds a penalty by hand, and the KL by hand where no layer divides it."""
+    network = classifier(by=by)
+
+    def objective(inputs, labels):
+        nll = mean_nll(network, inputs, labels)  # before the KLs are read
+        kl = sum(network.losses) / (N / by)
+        return nll + kl + 1e-3 * sum(of_weights(layer) for layer in network.layers)
+
+    return Patient(network, INPUTS, LABELS, objective)
+
+
+@healthy("regularisers-mixed-in")
+def penalty_of_means_by_hand():
+    return with_penalty(lambda layer: tf.nn.l2_loss(layer.kernel_posterior.distribution.loc))
+
+
+@healthy("regularisers-mixed-in")
+def absolute_means_beside_an_undivided_kl():
+    mean_of = lambda layer: tf.abs(layer.kernel_posterior.distribution.loc)  # noqa: E731
+    return with_penalty(lambda layer: tf.reduce_sum(mean_of(layer)), by=1)
+
+
+@healthy()
+def penalty_of_point_estimates_by_hand():
+    return with_penalty(lambda layer: tf.nn.l2_loss(layer.bias_posterior.mean()))
+
+
+@healthy("regularisers-mixed-in")
+def kl_and_penalty_by_hand():
+    network = classifier(kernel_divergence_fn=None)
+
+    def objective(inputs, labels):
+        kernels = [(layer.kernel_posterior, layer.kernel_prior) for layer in network.layers]
+        kl = sum(tfd.kl_divergence(posterior, prior) for posterior, prior in kernels)
+        decay = sum(tf.nn.l2_loss(posterior.mean()) for posterior, _ in kernels)
+        return mean_nll(network, inputs, labels) + kl / N + 1e-3 * decay
+
+    return Patient(network, INPUTS, LABELS, objective)
+
+
 @healthy()
 def after_fit():
     network = compiled(classifier())

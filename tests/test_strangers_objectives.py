@@ -300,3 +300,17 @@ def test_weight_decay_is_noted(decay):
     optimizer = tf_keras.optimizers.Adam(weight_decay=decay)
     report = report_of(classifier(optimizer=optimizer))
     assert ("weight_decay=0.5" in str(report)) == bool(decay)
+
+
+def test_rates_that_nothing_keeps_above_0_are_named_before_they_are_nan():
+    network = tf_keras.Sequential([flipout(6, activation="relu"), flipout(1)])
+    network.build([None, FEATURES])
+    network.layers[-1].trainable_variables[-1].assign([40.0])  # no rate is below 0 yet
+    network.compile("adam", "poisson")
+    counts = RNG.poisson(3.0, (N, 1)).astype("float32")
+    report = report_of(network, targets=counts)
+    assert kinds(report) == ["no-likelihood"], str(report)
+    assert "nothing keeps them above 0" in report.alarms[0].message
+    cured = tf_keras.Sequential([*network.layers[:1], flipout(1, activation="softplus")])
+    cured.compile("adam", "poisson")
+    assert report_of(cured, targets=counts).ok

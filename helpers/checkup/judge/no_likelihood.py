@@ -86,6 +86,8 @@ def _of_outputs(output: SeenOutput | None, name: str) -> Finding | None:
         return _of_a_draw(output, name) if name else None
     one_column = tf.convert_to_tensor(output.outputs).shape[-1:] == [1]
     by_softmax = output.activation == "softmax" or "categorical_crossentropy" in name
+    if name == "poisson" and output.activation == "linear":
+        return _rates_below_zero()
     return _one_column(output, name) if one_column and by_softmax else None
 
 
@@ -96,6 +98,18 @@ def _of_a_draw(output: SeenOutput, name: str) -> Finding:
         f"with {what}. Its spread is not used, and a draw of a class has no gradient."
     )
     cure = "Compile with loss=lambda y, rv: -rv.log_prob(y)."
+    return Finding(kind="no-likelihood", verdict="wrong", message=text, sure="measured", cure=cure)
+
+
+def _rates_below_zero() -> Finding:
+    text = (
+        "poisson takes the outputs for rates, but nothing keeps them above 0: the logarithm of a "
+        "rate below 0 is NaN, and so is the loss from then on."
+    )
+    cure = (
+        'Give the last layer activation="softplus", or compile with loss=lambda y, outputs: '
+        "-tfd.Independent(tfd.Poisson(log_rate=outputs), 1).log_prob(y)."
+    )
     return Finding(kind="no-likelihood", verdict="wrong", message=text, sure="measured", cure=cure)
 
 

@@ -2,6 +2,7 @@
 
 from ..measure.case import Case
 from ..measure.other_entries import layers_with_penalties, layers_with_unknown_entries
+from ..measure.pulled_means import pulled_means
 from ..report import Finding
 
 CURE = "Scale inside kernel_divergence_fn, or add up the KLs by name (losses_by_layer)."
@@ -14,6 +15,7 @@ def check_regularisers(case: Case) -> list[Finding]:
     penalties, unknown = layers_with_penalties(case), layers_with_unknown_entries(case)
     return [
         *_decayed(case),
+        *_by_hand(pulled_means(case)),
         *_mixed(penalties),
         *_unknown([name for name in unknown if name not in penalties]),
     ]
@@ -30,6 +32,29 @@ def _decayed(case: Case) -> list[Finding]:
     )
     cure = "Compile with tf_keras.optimizers.Adam: the prior of the KL is what holds the weights."
     return [Finding(kind="regularisers-mixed-in", verdict="look", message=text, cure=cure)]
+
+
+def _by_hand(names: list[str]) -> list[Finding]:
+    """Return a note on a penalty of posterior means that stands in no entry of ``losses``."""
+    if not names:
+        return []
+    text = (
+        "Beside the data term and the KL, what is minimised pulls at the posterior means by "
+        "itself: a penalty that is written by hand (tf.nn.l2_loss, weight decay), or a KL to "
+        "another prior than the layer's. A penalty pulls the means twice, as a narrower prior "
+        "does, but leaves the standard deviations to the KL."
+    )
+    cure = "Leave the penalty out: the KL is the regulariser, and its prior says how strong it is."
+    return [
+        Finding(
+            kind="regularisers-mixed-in",
+            verdict="look",
+            message=text,
+            layer=", ".join(names),
+            sure="likely",
+            cure=cure,
+        )
+    ]
 
 
 def _mixed(names: list[str]) -> list[Finding]:
