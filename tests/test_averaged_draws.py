@@ -37,12 +37,36 @@ def calls(net, x):
     return [net(x) for _ in range(DRAWS)]
 
 
+def rows(net, x, each=True):
+    return net(tf.repeat(x, DRAWS, 0) if each else tf.tile(x, [DRAWS, 1]))
+
+
+def draws_of_rows(net, x):
+    outputs = rows(net, x, each=False)
+    return tf.reshape(outputs, [DRAWS, -1, CLASSES])
+
+
 RIGHT = {
+    "rows that are repeated": lambda net, x, y: of_logits(tf.repeat(y, DRAWS, 0), rows(net, x)),
+    "rows that are tiled": lambda net, x, y: of_logits(
+        tf.tile(y, [DRAWS]), rows(net, x, each=False)
+    ),
+    "tiled rows with an axis of their own": lambda net, x, y: tf.reduce_mean(
+        tf_keras.losses.sparse_categorical_crossentropy(
+            tf.tile(y[tf.newaxis], [DRAWS, 1]), draws_of_rows(net, x), True
+        )
+    ),
     "one draw": lambda net, x, y: of_logits(y, net(x)),
     "mean of the losses": lambda net, x, y: sum(of_logits(y, o) for o in calls(net, x)) / DRAWS,
     "a call beside it": lambda net, x, y: (net(x), of_logits(y, net(x)))[1],
 }
 WRONG = {
+    "mean of tiled rows": lambda net, x, y: of_shares(
+        y, tf.reduce_mean(tf.nn.softmax(draws_of_rows(net, x)), 0)
+    ),
+    "mean of repeated rows": lambda net, x, y: of_logits(
+        y, tf.reduce_mean(tf.reshape(rows(net, x), [-1, DRAWS, CLASSES]), 1)
+    ),
     "mean of the logits": lambda net, x, y: of_logits(y, sum(calls(net, x)) / DRAWS),
     "mean of the probabilities": lambda net, x, y: of_shares(
         y, sum(tf.nn.softmax(o) for o in calls(net, x)) / DRAWS
@@ -131,3 +155,11 @@ def test_a_training_step_is_looked_at_too_and_its_cure_works():
         return tf.reduce_mean([loss(targets, network(inputs)) for _ in range(draws)])
 
     assert checkup(net, INPUTS, LABELS, num_examples=N, loss=step(cured)).ok
+
+
+def test_rows_that_are_repeated_beside_labels_that_are_tiled_are_no_likelihood():
+    report = report_of(
+        network(CLASSES), lambda net, x, y: of_logits(tf.tile(y, [DRAWS]), rows(net, x)), LABELS
+    )
+    assert not report.ok
+    assert "likelihood" not in {finding.kind for finding in report.confirmed}

@@ -314,3 +314,29 @@ def test_rates_that_nothing_keeps_above_0_are_named_before_they_are_nan():
     cured = tf_keras.Sequential([*network.layers[:1], flipout(1, activation="softplus")])
     cured.compile("adam", "poisson")
     assert report_of(cured, targets=counts).ok
+
+
+def of_an_equation(network, *, counts):
+    """Values beside the residual of u' = u, at the inputs; or beside inputs moved by a gradient."""
+
+    def objective(inputs, values):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = network(inputs)
+        slope = tape.gradient(outputs, inputs)
+        if not counts:
+            outputs = network(inputs + 0.01 * tf.sign(slope))
+        nll = -tf.reduce_mean(tfd.Normal(outputs, 0.3).log_prob(values))
+        residual = tf.reduce_mean((slope[:, :1] - outputs) ** 2) if counts else 0.0
+        return nll + residual + sum(network.losses[:2])
+
+    return objective
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_residual_of_derivatives_is_not_called_measured(counts):
+    network = tf_keras.Sequential([flipout(6, activation="tanh"), flipout(1)])
+    network(INPUTS[:2])
+    report = report_of(network, of_an_equation(network, counts=counts), VALUES)
+    assert any("derivatives" in reason for reason in report.unchecked) == counts, str(report)
+    assert not (counts and report.ok)

@@ -37,12 +37,16 @@ class Watch:
         The layers in the order of their calls, with what they returned.
     inputs
         The same layers, with the arguments that they were given, by place and by name.
+    outermost
+        Those calls that stand in no other, with what they returned.
     added
         What they put into ``losses``.
     targets
         What the reader's own tapes were asked to differentiate.
     by
         Of each of these, the ``id`` of the variables by which.
+    derivatives
+        What these tapes returned where they were asked by no variable: gradients by inputs.
     updated
         Whether an optimizer was told to move the weights (it is kept from doing so).
     regularising
@@ -53,11 +57,14 @@ class Watch:
     factor: float = 1.0
     called: list[tuple[Any, Any]] = field(default_factory=list)
     inputs: list[tuple[Any, tuple[Any, dict[str, Any]]]] = field(default_factory=list)
+    outermost: list[tuple[Any, Any]] = field(default_factory=list)
     added: list[Added] = field(default_factory=list)
     targets: list[Any] = field(default_factory=list)
     by: list[set[int]] = field(default_factory=list)
+    derivatives: list[Any] = field(default_factory=list)
     updated: bool = False
     regularising: bool = False
+    depth: int = 0  # of calls within calls, just now
 
     def scaled(self, layer: Any, value: Any) -> Any:
         """Note an added loss and return it times the factor."""
@@ -112,9 +119,15 @@ def _noting_calls(watch: Watch, original: Any) -> Any:
         if not symbolic:
             watch.called.append((self, None))
             watch.inputs.append((self, (args, kwargs)))
-        outputs = original(self, *args, **kwargs)
+        watch.depth += 1
+        try:
+            outputs = original(self, *args, **kwargs)
+        finally:
+            watch.depth -= 1
         if not symbolic:
             watch.called[place] = (self, outputs)
+            if not watch.depth:
+                watch.outermost.append((self, outputs))
         return outputs
 
     return __call__
@@ -154,7 +167,10 @@ def _noting_targets(watch: Watch, original: Any) -> Any:
         watch.targets.append(target)
         variables = [x for x in tf.nest.flatten(sources) if isinstance(x, tf.Variable)]
         watch.by.append({id(variable) for variable in variables})
-        return original(self, target, sources, *args, **kwargs)
+        made = original(self, target, sources, *args, **kwargs)
+        if not variables:
+            watch.derivatives += [x for x in tf.nest.flatten(made) if tf.is_tensor(x)]
+        return made
 
     return gradient
 

@@ -10,6 +10,7 @@ from ...model.loss_entries import FROM_SAVED_MODEL, is_of_saved_model
 from ..measure.case import Case
 from ..measure.encoder_kl import encoder_kls
 from ..measure.held_codes import Held, latent_codes
+from ..measure.objective import evaluate
 from ..measure.other_draws import draws_beside_weights
 from ..measure.other_entries import layers_with_unknown_entries
 from ..measure.random_layers import unknown_random_layers
@@ -122,8 +123,27 @@ def pairing(case: Case) -> list[Matter]:
     return [Matter(f"{what}{which}", reason)]
 
 
+def derivatives(case: Case) -> list[Matter]:
+    """Return that a term of the derivatives of the outputs was not measured, if there is one."""
+    if not case.evaluations[0].watch.derivatives:
+        return []
+    by = evaluate(case.objective, case.batch, factor=0.0, sources=lambda watch: [watch.derivatives])
+    if not any(slope is not None and np.any(slope) for slope in by.of_sources[0]):
+        return []
+    reason = (
+        "what is minimised holds gradients by the inputs, as an equation or a gradient penalty "
+        "does, and whether that is a log-likelihood of data was not measured"
+    )
+    return [Matter("the term of the derivatives", reason)]
+
+
 # Each returns what it measured, and what it could not.
-MATTERS: tuple[Callable[[Case], list[Matter]], ...] = (weights_of_kls, likelihood, pairing)
+MATTERS: tuple[Callable[[Case], list[Matter]], ...] = (
+    weights_of_kls,
+    likelihood,
+    pairing,
+    derivatives,
+)
 
 
 def coverage(case: Case) -> list[Matter]:

@@ -85,6 +85,8 @@ def from_call_to_call(factor: KLFactor, case: Case) -> Finding:
     numbers = ", ".join(f"{value:.3g}" for value in factor.by_call[:4])
     ratios = [b / a for a, b in zip(factor.by_call, factor.by_call[1:], strict=False) if a]
     text = f"The weight of the KL changes from call to call: {numbers}."
+    if not all(factor.by_call):
+        return _at_some_steps(text, right_factor(case))
     if any(abs(ratio - 0.5) < 0.01 for ratio in ratios):
         text += (
             f" It halves, as the weights {HALVING} do, which add up to 1 over an epoch: right "
@@ -99,6 +101,15 @@ def from_call_to_call(factor: KLFactor, case: Case) -> Finding:
         expected=right_factor(case),
         sure="likely",
         cure="See that the weights are right on average over an epoch, or at the end.",
+    )
+
+
+def _at_some_steps(text: str, right: float) -> Finding:
+    """Return that a KL which some steps leave out has an average that is not known here."""
+    text += " Some steps leave it out, and what it weighs on average was not measured."
+    cure = "Add KL/N at every step; at every k-th step alone it must be k times as much."
+    return Finding(
+        kind="kl-weight-variable", verdict="unknown", message=text, expected=right, cure=cure
     )
 
 

@@ -435,8 +435,9 @@ def _depends_otherwise(_: Case) -> Finding:
 
 def _averaged_draws(_: Case) -> Finding:
     text = (
-        "The network is called several times, and the data term is not the mean of the losses of "
-        "these draws: it takes the loss of their average, or compares them. In an ELBO the losses "
+        "Each example has several draws of the network, by several calls or as several rows, and "
+        "the data term is not the mean of the losses of these draws: it takes the loss of their "
+        "average, or compares them. In an ELBO the losses "
         "are averaged. The log of averaged probabilities is more than the average of their logs, "
         "so the objective is no bound on the evidence."
     )
@@ -447,7 +448,8 @@ def _averaged_draws(_: Case) -> Finding:
         sure="measured",
         cure=(
             "Take the loss of each draw, and the mean of these: tf.reduce_mean([loss(targets, "
-            "network(inputs)) for _ in range(draws)])."
+            "network(inputs)) for _ in range(draws)]); of rows, loss(tf.repeat(targets, draws, 0), "
+            "network(tf.repeat(inputs, draws, 0)))."
         ),
     )
 

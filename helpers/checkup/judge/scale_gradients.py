@@ -10,10 +10,20 @@ from ..report import Finding
 
 def check_scale_gradients(case: Case) -> list[Finding]:
     """Return an alarm for each layer whose outputs do not depend on its posterior's scales."""
-    random = [posterior for posterior in case.posteriors if posterior.is_random]
+    random = [p for p in case.posteriors if p.is_random and case.is_inside(p)]
     still = [p for p in random if not reaches_outputs(case, scale_variables(p))]
     fixed = [p for p in still if has_fixed_scale(p)]
-    return [*_of_constants(fixed), *_of_lost([p.name for p in still if p not in fixed])]
+    lost = [p.name for p in still if p not in fixed]
+    passed_over = [p.name for p in random if p not in still and _is_passed_over(p, case)]
+    return [*_of_constants(fixed), *_of_lost(lost), *_of_passed_over(passed_over)]
+
+
+def _is_passed_over(posterior: Posterior, case: Case) -> bool:
+    """Whether a step differentiates by the means of a posterior, but not by its scales."""
+    taken = {variable for by in case.evaluations[0].watch.by for variable in by}
+    scales = {id(variable) for variable in scale_variables(posterior)}
+    others = {id(variable) for variable in posterior.variables} - scales
+    return bool(scales and others & taken) and not scales & taken
 
 
 def _of_constants(found: list[Posterior]) -> list[Finding]:
@@ -36,6 +46,31 @@ def _of_constants(found: list[Posterior]) -> list[Finding]:
             verdict="look",
             message=text,
             layer=", ".join(dict.fromkeys(p.name for p in found)),
+            sure="measured",
+            cure=cure,
+        )
+    ]
+
+
+def _of_passed_over(names: list[str]) -> list[Finding]:
+    """Return the alarm for standard deviations that a step leaves where they started."""
+    if not names:
+        return []
+    text = (
+        "The step takes the gradient by the posterior means, but not by the variables of the "
+        "standard deviations, so these stay where they started."
+    )
+    cure = (
+        "Differentiate by network.trainable_variables, all of them, and hand the gradients to "
+        "optimizer.apply_gradients."
+    )
+    return [
+        Finding(
+            kind="no-scale-gradient",
+            verdict="wrong",
+            message=text,
+            layer=", ".join(dict.fromkeys(names)),
+            value=0.0,
             sure="measured",
             cure=cure,
         )

@@ -160,6 +160,10 @@ class Case:
         found = {id(p.layer): p.layer for p in self.posteriors if p.is_random}
         return list(found.values())
 
+    def is_inside(self, posterior: Posterior) -> bool:
+        """Whether a posterior is one of the reader's network, not of another that is called too."""
+        return any(layer is posterior.layer for layer in self.network._flatten_layers())
+
     def entries_of(self, layer: Any, evaluation: int = 0) -> npt.NDArray[np.float64]:
         """Return the entries [entry] of ``losses`` that a layer adds, those of activities aside."""
         added = self.evaluations[evaluation].watch.added

@@ -24,6 +24,8 @@ from ...model.likelihood import (
 from ...model.recorded_distribution import LogProb, recording_log_probs
 from ...model.small_scales import SmallScale
 from .batch import Batch
+from .draws_in_rows import DrawsInRows, draws_in_rows
+from .final_outputs import outputs_beside_targets
 from .known_losses import KnownLoss, known_losses, smoothing
 from .moved_weights import moved_weights
 from .objective import Objective, evaluate
@@ -101,11 +103,15 @@ class DataTerm:
         Rows of the batch.
     heads
         What it is for each output; empty where there are no targets to tell it by.
+    of_last_call
+        Whether the outputs that the targets belong to are those of another network, called after
+        the reader's: of a decoder, say.
     """
 
     growth: float
     rows: int = 1
     heads: tuple[HeadTerm, ...] = ()
+    of_last_call: bool = False
 
     @property
     def is_sum(self) -> bool:
@@ -176,6 +182,7 @@ class _Point:
     value: float
     outputs: list[Any]
     logs: list[LogProb]
+    draws: DrawsInRows | None = None  # where one call holds several draws of each row
 
 
 def measure_data_term(
@@ -206,6 +213,17 @@ def measure_data_term(
     if batch.targets is None or batch.size < 2:
         single, double = (prober.value(b) for b in (batch, batch.twice()))
         return DataTerm(double / single if single else float("nan"), batch.size)
+    found = _measured(prober, batch, given, known_share)
+    if found.is_known or not prober.ends_elsewhere:
+        return found
+    after = _measured(replace(prober, of_last_call=True), batch, given, known_share)
+    return replace(after, of_last_call=True) if after.is_known else found
+
+
+def _measured(
+    prober: "_Prober", batch: Batch, given: AnyLikelihood | None, known_share: float
+) -> DataTerm:
+    """Return what the data term is beside the outputs that a prober looks at."""
     outputs = prober.find_noise(batch).outputs
     places = prober.places_of_targets(batch.targets)
     names = [prober.names[place] for place in prober.kept]
@@ -266,6 +284,8 @@ class _Prober:
     is_noisy: bool = False  # draws would change it by more than rounding does
     outputs_stay: bool | None = None  # whether other targets leave them; None if never tried
     noted: dict[float, tuple[_Point, NotedCalls]] = field(default_factory=dict)  # by state
+    of_last_call: bool = False  # whether to look at what the last network puts out, not the first
+    ends_elsewhere: bool = False  # whether another network was called after it
     names: list[str] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
 
@@ -290,8 +310,15 @@ class _Prober:
                 run = evaluate(self.objective, batch, factor=0.0, repeatable=self.repeatable)
             except Exception:  # noqa: BLE001 (an objective made for one batch size, or own data)
                 return _Point(batch, float("nan"), [], [])
-        own = [out for layer, out in run.watch.called if layer is self.network and out is not None]
-        return _Point(batch, run.value, self._with_loss(own[-1]) if own else [], logs)
+        found = outputs_beside_targets(self.network, run.watch, of_last_call=self.of_last_call)
+        self.ends_elsewhere = found is not outputs_beside_targets(
+            self.network, run.watch, of_last_call=True
+        )
+        leaves = [] if found is None else self._with_loss(found)
+        calls = zip(run.watch.inputs, run.watch.called, strict=True)
+        own = [(given, out) for (layer, given), (_, out) in calls if layer is self.network]
+        draws = draws_in_rows(*own[-1], batch.size) if own else None
+        return _Point(batch, run.value, leaves, logs, draws)
 
     def _with_loss(self, outputs: Any) -> list[Any]:
         """Return the outputs that the objective compares with targets, and note which they are."""
@@ -586,7 +613,11 @@ def _with_temperature(
 def _candidates(
     point: _Point, index: int, leaf: int | None, given: Likelihood | None, known_share: float
 ) -> list[KnownLoss]:
-    known = [] if leaf is None else known_losses(point.outputs[index], given, known_share)
+    if leaf is None:
+        return [_asked_for()]
+    known = known_losses(point.outputs[index], given, known_share)
+    if point.draws is not None:
+        known = [point.draws.of_loss(loss) for loss in known]
     return [*known, _asked_for()]
 
 
@@ -730,7 +761,7 @@ def _differ(point: _Point, index: int) -> bool:
     if index >= len(point.outputs):
         return False
     outputs = np.asarray(tf.convert_to_tensor(_mean_of(point.outputs[index])), float)
-    if outputs.ndim == 0 or len(outputs) != point.batch.size:
+    if outputs.ndim == 0 or not len(outputs) or len(outputs) % point.batch.size:
         return False
     return bool(np.max(np.std(outputs, axis=0)) > SPREAD * (np.max(np.abs(outputs)) + 1e-9))
 

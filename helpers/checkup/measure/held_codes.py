@@ -19,6 +19,7 @@ from tf_keras.src.engine import base_layer
 from ...model.watch import Watch, with_subclasses
 from ...model.weight_posteriors import unwrap
 from .case import Case
+from .final_outputs import outputs_beside_targets
 from .objective import evaluate
 
 tfd = tfp.distributions
@@ -152,7 +153,9 @@ def _is_code(item: _Drawn, case: Case) -> bool:
 
 def _last_layers(case: Case) -> list[Any]:
     """Return the layers whose outputs are those of the network."""
-    ends = [out for layer, out in case.called if layer is case.network]
+    watch = case.evaluations[0].watch
+    ends = [out for layer, out in watch.called if layer is case.network]
+    ends.append(outputs_beside_targets(case.network, watch, of_last_call=True))
     outputs = {id(unwrap(part)) for end in ends for part in _parts(end)}
     return [
         layer

@@ -235,8 +235,10 @@ PARTS = ("in_entries", "rest")
 
 
 def _of_calls(runs: list[_Run], index: int) -> bool:
-    """Whether λ differs between calls because the shares of the entries do, or it halves."""
+    """Whether λ differs between calls because the shares of the entries do, it halves, or is 0."""
     values = [float(run.in_entries[index]) for run in runs]
+    if any(values) and not all(values):  # an entry that is added at some of the steps only
+        return True
     shares = np.array([[s for s in run.shares if s] for run in runs if len(run.shares)], object)
     if len(shares) > 1 and len({len(s) for s in shares}) == 1:
         table = np.array([list(s) for s in shares], float)

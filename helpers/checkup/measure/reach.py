@@ -18,7 +18,7 @@ from ...model.small_scales import SmallScale, small_scales
 from .case import Case
 from .head_losses import asked_distribution, losses_of_heads
 from .moved_weights import moved_weights
-from .seen_outputs import SeenOutput, is_continuous, seen_outputs
+from .seen_outputs import SeenOutput, is_continuous, is_of_network, seen_outputs
 
 tfd = tfp.distributions
 Array = npt.NDArray[np.float64]
@@ -104,7 +104,11 @@ class _Described:
 def reaches(case: Case) -> list[Reach]:
     """Return what each output can reach, where targets and means are numbers of one shape."""
     outputs, heads = seen_outputs(case), case.data.heads
-    if len(outputs) != len(heads) or any(head.leaf is None for head in heads):
+    if (
+        not is_of_network(case)
+        or len(outputs) != len(heads)
+        or any(head.leaf is None for head in heads)
+    ):
         return []
     every = tf.nest.flatten(case.batch.targets)
     targets = [every[head.leaf] for head in heads if head.leaf is not None]

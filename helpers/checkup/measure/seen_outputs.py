@@ -8,6 +8,7 @@ from ...model.activations import activation_of_head, last_activation
 from ...model.heads import head_names, places_with_loss
 from ...model.likelihood import flatten_heads, plain_distribution
 from .case import Case
+from .final_outputs import outputs_beside_targets
 
 tfd = tfp.distributions
 
@@ -33,15 +34,16 @@ class SeenOutput(NamedTuple):
 
 
 def seen_outputs(case: Case) -> list[SeenOutput]:
-    """Return the outputs that have a loss; none if what is minimised does not call the network."""
-    every = [out for layer, out in case.called if layer is case.network and out is not None]
-    if not every:
+    """Return the outputs that have a loss; none if what is minimised calls no network."""
+    watch, of_last_call = case.evaluations[0].watch, case.data.of_last_call
+    found = outputs_beside_targets(case.network, watch, of_last_call=of_last_call)
+    if found is None:
         return []
-    leaves = flatten_heads(every[-1])
+    leaves = flatten_heads(found)
     if len(leaves) == 1:
-        activation = last_activation(case.network)
+        activation = last_activation(case.network) if is_of_network(case) else ""
         return [SeenOutput("", leaves[0], activation, _is_drawn(leaves[0]))]
-    names = head_names(case.network, every[-1])
+    names = head_names(case.network, found)
     is_fit = case.objective.kind == "fit"
     kept = places_with_loss(case.network, names) if is_fit else range(len(names))
     return [
@@ -54,6 +56,12 @@ def seen_outputs(case: Case) -> list[SeenOutput]:
         )
         for i in kept
     ]
+
+
+def is_of_network(case: Case) -> bool:
+    """Whether the outputs that the targets belong to are those of the reader's network itself."""
+    is_called = any(layer is case.network for layer, _ in case.called)
+    return is_called and not case.data.of_last_call
 
 
 def is_of_classes(distribution: Any) -> bool:

@@ -1,0 +1,121 @@
+"""Objectives that call several networks, of which readers pass one, or none of which is called."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+import tf_keras
+from sampling import THIRD
+
+from helpers.checkup import checkup
+
+pytestmark = THIRD
+tfd, tfpl = tfp.distributions, tfp.layers
+N, FEATURES, CLASSES = 83, 5, 3
+RNG = np.random.default_rng(4)
+INPUTS = RNG.normal(size=(N, FEATURES)).astype("float32")
+LABELS = RNG.integers(0, CLASSES, N)
+VALUES = RNG.normal(size=(N, 1)).astype("float32")
+entropy = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def flipout(units, **options):
+    divergence = lambda q, p, _: tfd.kl_divergence(q, p) / N  # noqa: E731
+    return tfpl.DenseFlipout(units, kernel_divergence_fn=divergence, **options)
+
+
+@pytest.fixture(name="parts", scope="module")
+def build_parts():
+    """An encoder and a head, each a network of its own."""
+    encoder = tf_keras.Sequential([flipout(7, activation="relu")], name="encoder")
+    head = tf_keras.Sequential([flipout(CLASSES)], name="head")
+    head(encoder(INPUTS[:2]))
+    return encoder, head
+
+
+def report_of(network, objective, targets=LABELS):
+    return checkup(network, INPUTS, targets, num_examples=N, loss=objective)
+
+
+@pytest.mark.parametrize("passed", ["encoder", "head", "both"])
+def test_a_head_of_its_own_is_what_the_targets_belong_to(parts, passed):
+    encoder, head = parts
+    given = {"encoder": encoder, "head": head, "both": tf_keras.Sequential(parts)}
+
+    def objective(inputs, labels):
+        nll = entropy(labels, head(encoder(inputs)))
+        return nll + sum(encoder.losses) + sum(head.losses)
+
+    report = report_of(given[passed], objective)
+    if passed == "head":  # the inputs that were passed are not those of the head
+        assert not report.ok
+        return
+    assert report.ok, str(report)
+    weighed = [f.layer for f in report.findings if (f.kind, f.verdict) == ("kl-weight", "right")]
+    assert {name for names in weighed for name in names.split(", ")} == {
+        part.layers[0].name for part in parts
+    }
+
+
+@pytest.mark.parametrize("forgotten", [0, 1])
+def test_the_kl_of_either_part_is_missed(parts, forgotten):
+    encoder, head = parts
+
+    def objective(inputs, labels):
+        nll = entropy(labels, head(encoder(inputs)))
+        return nll + sum(parts[1 - forgotten].losses)
+
+    report = report_of(encoder, objective)
+    (alarm,) = report.alarms
+    assert alarm.kind in ("kl-missing", "layer-lost"), str(report)
+    assert alarm.layer == parts[forgotten].layers[0].name
+
+
+@pytest.mark.parametrize("passed", [0, 1])
+def test_a_mean_and_a_noise_of_two_networks(passed):
+    mean, noise = (tf_keras.Sequential([flipout(6, activation="tanh"), flipout(1)]) for _ in "ab")
+    mean(INPUTS[:2]), noise(INPUTS[:2])
+
+    def objective(inputs, values):
+        law = tfd.Normal(mean(inputs), 1e-3 + tf.nn.softplus(noise(inputs)))
+        return -tf.reduce_mean(law.log_prob(values)) + sum(mean.losses) + sum(noise.losses)
+
+    report = report_of((mean, noise)[passed], objective, VALUES)
+    assert report.ok, str(report)
+    assert "no-scale-gradient" not in report.kinds()
+    assert "frozen-layer" not in report.kinds()
+
+
+def test_a_step_that_leaves_the_scales_out_is_named(parts):
+    network = tf_keras.Sequential([flipout(7, activation="relu"), flipout(CLASSES)])
+    network(INPUTS[:2])
+    optimizer = tf_keras.optimizers.Adam()
+
+    def step_by(variables):
+        def step(inputs, labels):
+            with tf.GradientTape() as tape:
+                loss = entropy(labels, network(inputs)) + sum(network.losses)
+            optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            return loss
+
+        return step
+
+    means = [v for v in network.trainable_variables if "scale" not in v.name]
+    report = report_of(network, step_by(means))
+    assert [alarm.kind for alarm in report.alarms] == ["no-scale-gradient"], str(report)
+    assert report_of(network, step_by(network.trainable_variables)).ok
+
+
+def test_a_kl_that_is_added_at_some_steps_is_not_ok():
+    network = tf_keras.Sequential([flipout(7, activation="relu"), flipout(CLASSES)])
+    network(INPUTS[:2])
+    calls = []
+
+    def objective(inputs, labels):
+        calls.append(1)
+        nll = entropy(labels, network(inputs))
+        return nll + (sum(network.losses) if len(calls) % 5 == 0 else 0.0)
+
+    report = report_of(network, objective)
+    assert not report.ok
+    assert any("Some steps leave it out" in finding.message for finding in report.unknown)
