@@ -8,6 +8,8 @@ import tf_keras
 from sampling import THIRD
 
 from helpers.checkup import checkup
+from helpers.prediction import predict_by_draws
+from helpers.training import ElboMonitor, train_by_elbo
 
 pytestmark = THIRD
 tfd, tfpl = tfp.distributions, tfp.layers
@@ -119,3 +121,58 @@ def test_a_kl_that_is_added_at_some_steps_is_not_ok():
     report = report_of(network, objective)
     assert not report.ok
     assert any("Some steps leave it out" in finding.message for finding in report.unknown)
+
+
+class Autoencoder(tf_keras.Model):
+    """As keras.io writes them: a train_step, and no call."""
+
+    def __init__(self, *, counted):
+        super().__init__()
+        self.encoder = tf_keras.Sequential([tf_keras.layers.Dense(2, input_shape=(FEATURES,))])
+        self.decoder = tf_keras.Sequential([flipout(FEATURES, input_shape=(2,))])
+        self.counted = counted
+
+    def train_step(self, data):
+        inputs = data[0] if isinstance(data, tuple) else data
+        with tf.GradientTape() as tape:
+            outputs = self.decoder(self.encoder(inputs))
+            law = tfd.Independent(tfd.Normal(outputs, 0.3), 1)
+            loss = -tf.reduce_mean(law.log_prob(inputs))
+            loss += sum(self.decoder.losses) if self.counted else 0.0
+        slopes = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(slopes, self.trainable_variables, strict=True))
+        return {"loss": loss}
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_model_that_only_trains_its_parts_is_looked_at_as_it_trains(counted):
+    model = Autoencoder(counted=counted)
+    model.compile(tf_keras.optimizers.Adam())
+    model.fit(INPUTS, epochs=1, verbose=0)
+    report = checkup(model, INPUTS, num_examples=N)
+    assert [alarm.kind for alarm in report.alarms] == ([] if counted else ["kl-missing"])
+    assert not report.ok  # without targets the likelihood is not known
+
+
+def test_what_such_a_model_puts_out_is_asked_for():
+    model = Autoencoder(counted=True)
+    model.compile(tf_keras.optimizers.Adam())
+    for tool in (
+        lambda: predict_by_draws(model, INPUTS, 3),
+        lambda: train_by_elbo(model, INPUTS, INPUTS, likelihood="mse", num_epochs=1),
+        lambda: checkup(model, INPUTS, INPUTS, likelihood=lambda y, o: o[:, 0]),
+    ):
+        with pytest.raises(ValueError, match="no call, so it puts nothing out"):
+            tool()
+
+
+def test_fit_of_such_a_model_goes_on_and_says_what_is_missing(capsys):
+    model = Autoencoder(counted=False)
+    model.compile(tf_keras.optimizers.Adam())
+    history = model.fit(
+        INPUTS, epochs=1, verbose=0, callbacks=[ElboMonitor(num_examples=N)]
+    ).history
+    said = capsys.readouterr()
+    assert list(history) == ["loss"]
+    assert "no call, so it puts nothing out" in said.out + said.err
+    assert "kl-missing" in said.out + said.err

@@ -15,7 +15,7 @@ from ..model.checks import check_keras_version, check_stateless, check_weights, 
 from ..model.finite_draws import finite_draws
 from ..model.kept_logits import operations_noted
 from ..model.keras_losses import ignores_classes
-from ..model.network_call import word_on_a_list_of_one
+from ..model.network_call import can_be_called, check_callable, word_on_a_list_of_one
 from ..model.outputs import find_likelihood
 from ..model.time_distributed import runs_eagerly, steps_at_once
 from ..model.untouched import quiet, untouched, use_seed
@@ -124,7 +124,7 @@ def _check_arguments(network: Any, num_examples: int | None, batch_size: int | N
 
 def _build(network: Any, batch: Batch) -> None:
     """Call the network once if it has no variables yet."""
-    if not network.built:
+    if not network.built and can_be_called(network):
         with quiet():
             network(batch.inputs)
 
@@ -144,10 +144,11 @@ def _examined(
     use_seed(0)
     counters = Counters(network, loss)
     try:
-        outputs = network(batch.inputs)  # so that losses holds numbers, as after any eager call
-        if instead := word_on_a_list_of_one(network, batch.inputs, outputs):
-            error = ValueError(f"{batch.size} examples give outputs of one row")
-            return Report([cannot_run(error, instead)])
+        if can_be_called(network):
+            outputs = network(batch.inputs)  # so that losses holds numbers, as after an eager call
+            if instead := word_on_a_list_of_one(network, batch.inputs, outputs):
+                error = ValueError(f"{batch.size} examples give outputs of one row")
+                return Report([cannot_run(error, instead)])
         objective = understand(network, batch, loss)
         with _as_trained(network, loss, objective):
             watch = evaluate(objective, batch).watch
@@ -157,6 +158,7 @@ def _examined(
     except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
         return Report([cannot_run(error, _what_to_pass(network, batch, loss))])
     if likelihood is not None:
+        check_callable(network)
         said = find_likelihood(network, network(batch.inputs), batch.targets, likelihood)
     elif ignores_classes(loss) or ignores_classes(getattr(network, "loss", None)):
         own = loss if ignores_classes(loss) else None

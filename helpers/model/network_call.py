@@ -30,8 +30,10 @@ def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
     Raises
     ------
     ValueError
-        If it does not run on them: what it raises, and what to pass; if it is stateful.
+        If it has no ``call``; if it does not run on them: what it raises, and what to pass; if it
+        is stateful.
     """
+    check_callable(network)
     check_stateless(network)
     failure: Exception
     kinds = [tensor_type(leaf) for leaf in tf.nest.flatten(inputs)]
@@ -49,6 +51,27 @@ def call_network(network: Any, inputs: Any) -> tuple[Any, list[tf.DType]]:
             return outputs, wanted
     said = word_on_a_list_of_one(network, inputs)
     raise ValueError(said or _does_not_run(inputs, failure)) from failure
+
+
+def can_be_called(network: Any) -> bool:
+    """Whether a network has a ``call``: a model with a ``train_step`` of its own needs none."""
+    return not isinstance(network, tf_keras.Model) or type(network).call is not tf_keras.Model.call
+
+
+def check_callable(network: Any) -> None:
+    """Raise if a network has no ``call``.
+
+    Raises
+    ------
+    ValueError
+        If it is a model whose class only trains its parts: what to write.
+    """
+    if not can_be_called(network):
+        raise ValueError(
+            f"{type(network).__name__} has a train_step, but no call, so it puts nothing out. Give "
+            "it def call(self, inputs), which returns what its last part puts out, such as "
+            "self.decoder(self.encoder(inputs)), or pass that part."
+        )
 
 
 def word_on_a_list_of_one(network: Any, inputs: Any, outputs: Any = None) -> str:

@@ -12,6 +12,7 @@ from .weight_posteriors import Posterior
 
 LOWEST, HIGHEST = -30.0, 10.0
 CLOSE = 1e-6  # to the value that gives the spread of the prior
+MANY = 10_000  # weights whose median is that of more
 LEAST = 1e-9  # of a ratio: 0 has no logarithm
 
 
@@ -43,9 +44,11 @@ def _move(posterior: Posterior) -> None:
     mean, wanted = (np.broadcast_to(np.asarray(x), shape) for x in (prior.mean(), prior.stddev()))
     _shift(posterior, moved, mean - np.asarray(make().mean()))
 
+    apart = 1 + wanted.size // MANY
+
     def log_ratio(value: float) -> float:
         _fill(posterior, scales, value)
-        ratio = np.median(np.asarray(make().stddev()) / wanted)
+        ratio = np.median(np.ravel(np.asarray(make().stddev()) / wanted)[::apart])
         return float(np.log(np.clip(ratio, LEAST, 1 / LEAST)))
 
     _fill(posterior, scales, _root(log_ratio))

@@ -72,14 +72,15 @@ class SmallScale:
 
     def factor(self, gradients: list[Any]) -> float:
         """Return λ from the objective's gradient by each variable of the posterior."""
-        wanted = np.concatenate([np.ravel(s) for s in self.slopes])
-        pairs = zip(gradients, self.slopes, strict=True)
-        parts = [np.zeros(s.shape) if g is None else g for g, s in pairs]
-        found = np.concatenate([np.ravel(part).astype(float) for part in parts])
-        mask = (wanted != 0) & np.isfinite(found)
-        if not mask.any():
-            return float("nan")
-        return float(-found[mask].sum() / wanted[mask].astype(float).sum())
+        found, wanted, counts = 0.0, 0.0, False
+        for gradient, slope in zip(gradients, self.slopes, strict=True):
+            mask = slope != 0
+            if gradient is not None:
+                mask &= np.isfinite(gradient)
+                found += float(np.sum(gradient, where=mask, dtype=float))
+            wanted += float(np.sum(slope, where=mask, dtype=float))
+            counts = counts or bool(mask.any())
+        return -found / wanted if counts else float("nan")
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from ..model.inputs import check_eager
 from ..model.kept_logits import operations_noted
 from ..model.keras_losses import ignores_classes
 from ..model.likelihood import AnyLikelihood, flatten_heads
+from ..model.network_call import check_callable
 from ..model.outputs import find_likelihood
 from ..model.time_distributed import runs_eagerly
 from ..model.untouched import untouched
@@ -149,6 +150,14 @@ class ElboMonitor(tf_keras.callbacks.Callback):
             _say(f"nothing is logged: {error}")
             return
         inputs, targets = rows_of(element, MOST_ROWS)
+        rows = int(tf.nest.flatten(element)[0].shape[0])
+        try:
+            check_callable(self.model)
+        except ValueError as error:
+            _say(f"nothing is logged: {error}")
+            if self.check:
+                self._check_up(inputs, targets, rows, None)
+            return
         _build(self.model, inputs)
         with untouched(self.model):
             with operations_noted(when=not runs_eagerly(self.model)):
@@ -157,7 +166,6 @@ class ElboMonitor(tf_keras.callbacks.Callback):
             columns = self._find_columns(inputs)
         if self.check:
             given = None if likelihood is None else self.likelihood  # one that fits
-            rows = int(tf.nest.flatten(element)[0].shape[0])
             self._check_up(inputs, targets, rows, given)
         if isinstance(self.model.compiled_loss, compile_utils.LossesContainer):
             self._sums = FitSums(self.model, likelihood, columns)

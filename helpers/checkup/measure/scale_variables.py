@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ...model.network_call import can_be_called
 from ...model.weight_posteriors import Posterior
 from .case import Case
+from .objective import evaluate
 
 
 def scale_variables(posterior: Posterior) -> list[Any]:
@@ -30,8 +32,15 @@ def reaches_outputs(case: Case, scales: list[Any]) -> bool:
 
 
 def _that_reach_outputs(case: Case) -> set[int]:
-    """Return the ``id`` of the variables of scales on which the network's outputs depend."""
+    """Return the ``id`` of the variables of scales on which the network's outputs depend.
+
+    Of a network that only trains its parts, those on which what it minimises depends.
+    """
     scales = all_scale_variables(case)
+    if not can_be_called(case.network):
+        slopes = evaluate(case.objective, case.batch, scales, factor=0.0).gradients
+        pairs = zip(scales, slopes, strict=True)
+        return {id(variable) for variable, slope in pairs if slope is not None}
     with tf.GradientTape() as tape:
         for variable in scales:
             tape.watch(variable)
