@@ -395,21 +395,14 @@ def own_loop_mean():
     return own_objective(network, lambda _: sum(network.losses) / N)
 
 
-@healthy("kl-weight")
-def own_loop_sum_without_batch_size():
+@healthy()
+def own_loop_sum():
     network = classifier(by=1)
 
     def objective(inputs, labels):
         return mean_nll(network, inputs, labels) * len(inputs) + sum(network.losses) / (N / 50)
 
-    return Patient(network, INPUTS, LABELS, objective)
-
-
-@healthy()
-def own_loop_sum():
-    patient = own_loop_sum_without_batch_size()
-    patient.batch_size = 50
-    return patient
+    return Patient(network, INPUTS, LABELS, objective, batch_size=50)
 
 
 @healthy()

@@ -340,3 +340,42 @@ def test_a_residual_of_derivatives_is_not_called_measured(counts):
     report = report_of(network, of_an_equation(network, counts=counts), VALUES)
     assert any("derivatives" in reason for reason in report.unchecked) == counts, str(report)
     assert not (counts and report.ok)
+
+
+WITH_SUM = {
+    "a sum, the KL as it is": lambda nll, kl, rows: rows * nll + kl,
+    "a mean, KL / rows": lambda nll, kl, rows: nll + kl / rows,
+}
+
+
+@pytest.mark.parametrize("name", WITH_SUM)
+@pytest.mark.parametrize(("batch_size", "right"), [(None, None), (N, True), (25, False)])
+def test_a_weight_that_is_right_for_one_batch_size_asks_for_it(name, batch_size, right):
+    network = tf_keras.Sequential([tfpl.DenseFlipout(6, "relu"), tfpl.DenseFlipout(CLASSES)])
+    network(INPUTS[:2])
+
+    def objective(inputs, labels):
+        nll = entropy(labels, network(inputs))
+        return WITH_SUM[name](nll, sum(network.losses), tf.cast(len(inputs), tf.float32))
+
+    report = checkup(network, INPUTS, LABELS, num_examples=N, loss=objective, batch_size=batch_size)
+    assert report.ok is bool(right), str(report)
+    assert bool(report.alarms) == (right is False)
+    if right is None:
+        assert "batch_size=" in report.unknown[0].message
+
+
+@pytest.mark.parametrize(("weight", "is_alarm"), [(1.0, True), (0.5 / N, False), (0.0, False)])
+def test_a_warm_up_that_went_too_far_is_an_alarm(weight, is_alarm):
+    beta = tf.Variable(weight, trainable=False)
+    divergence = lambda q, p, _: beta * tfd.kl_divergence(q, p)  # noqa: E731
+    network = tf_keras.Sequential(
+        [tfpl.DenseFlipout(CLASSES, kernel_divergence_fn=divergence, input_shape=(FEATURES,))]
+    )
+    network.compile("adam", entropy)
+    report = report_of(network)
+    assert bool(report.alarms) == is_alarm, str(report)
+    assert ("kl-weight-variable" in {note.kind for note in report.notes}) != is_alarm
+    if is_alarm:
+        beta.assign(1 / N)  # the cure
+        assert report_of(network).ok

@@ -70,20 +70,20 @@ def _for_unknown_batch(batch: float, factor: KLFactor, case: Case) -> Finding:
     full = abs(batch / n - 1) < 0.01
     if full and case.objective.kind == "own" and case.setup.num_inputs == n and n <= 1000:
         text = (
-            "The data term is a sum over the batch and the KL has weight 1: right if every batch "
-            "is the whole data set."
+            "The data term is a sum over the batch and the KL has weight 1: right only if every "
+            "batch is the whole data set. Pass batch_size= to say so."
         )
-        return _possibly_right(text, factor)
+        return _possibly_right(text, factor, "Else multiply the KL by B/N, B rows in a batch.")
     halves = halving(factor, case) if abs(batch - round(batch)) > 1e-3 * batch else None
     if halves is not None:
         return halves
     if 1.9 < batch < 0.7 * n and not full:
         text = (
             f"The data term is a sum over the batch and the KL has weight 1/{n / batch:,.4g}: "
-            f"right if you train with batches of {batch:,.4g} examples. Pass batch_size= to be "
-            "sure."
+            f"right only if you train with batches of {batch:,.4g} examples. Pass batch_size= to "
+            "say so."
         )
-        return _possibly_right(text, factor)
+        return _possibly_right(text, factor, "Else multiply the KL by B/N, B rows in a batch.")
     return judge_ratio(n if full else batch / 32, factor, case)
 
 
@@ -94,12 +94,14 @@ def _per_row(factor: KLFactor, case: Case) -> Finding:
         "The KL is divided by the number of rows in the batch, not by the number N of training "
         "examples."
     )
-    if case.objective.kind == "own" and case.setup.num_inputs == n and n <= 500:
-        return _possibly_right(
-            f"{text} That is right only if every batch is the whole data set.", factor
-        )
     if case.setup.batch_size == n:
         return right(case)
+    may_be_whole = case.setup.num_inputs == n and n <= 500 and case.setup.batch_size is None
+    if case.objective.kind == "own" and may_be_whole:
+        text += (
+            " That is right only if every batch is the whole data set: pass batch_size= to say so."
+        )
+        return _possibly_right(text, factor, "Divide by the number of training examples.")
     return Finding(
         kind="kl-wrong-count",
         verdict="wrong",
@@ -111,7 +113,12 @@ def _per_row(factor: KLFactor, case: Case) -> Finding:
     )
 
 
-def _possibly_right(text: str, factor: KLFactor) -> Finding:
+def _possibly_right(text: str, factor: KLFactor, cure: str) -> Finding:
     return Finding(
-        kind="kl-weight", verdict="look", message=text, value=factor.value, sure="possible"
+        kind="kl-weight",
+        verdict="unknown",
+        message=text,
+        value=factor.value,
+        sure="possible",
+        cure=cure,
     )

@@ -14,6 +14,7 @@ from ..report import Finding
 from .kl_right import right_factor
 
 FIXED = {"layer-lost", "kl-counted-twice", "kl-wrong-sign", "wrong-shape", "not-a-kl"}
+ABOVE = 1.01  # times the right weight; less is rounding
 MOST_BATCHES = 60  # beyond, 2^M - 1 is 2^M in the precision of floating numbers
 HALVING = "2^(M-i) / (2^M - 1) for batch i of M"
 
@@ -36,6 +37,8 @@ def beside_variable(finding: Finding, weight: WeightVariable, *, is_trained: boo
         return _trained(finding, weight)
     if finding.verdict == "right":
         return finding
+    if finding.verdict == "wrong" and _is_above(finding):
+        return _too_high(finding, weight)
     now = "the KL has no weight." if finding.kind == "kl-missing" else finding.message
     text = (
         f"The KL is multiplied by a variable, now {weight.value:.4g}: a warm-up, or a weight for "
@@ -54,6 +57,26 @@ def beside_variable(finding: Finding, weight: WeightVariable, *, is_trained: boo
         sure="measured",
         cure=cure,
     )
+
+
+def _is_above(finding: Finding) -> bool:
+    """Whether a weight is larger than the right one, which no warm-up passes."""
+    if finding.value is None or not finding.expected:
+        return False
+    return finding.value > ABOVE * finding.expected > 0
+
+
+def _too_high(finding: Finding, weight: WeightVariable) -> Finding:
+    """Return the alarm for a variable whose weight is above the right one."""
+    text = (
+        f"{finding.message} It is multiplied by a variable, now {weight.value:.4g}; a warm-up must "
+        f"end at the right value{_end(finding, weight)} and come from below."
+    )
+    cure = (
+        "Let the variable go up to the value with which the KL weighs 1/N beside a mean NLL, and "
+        "no further."
+    )
+    return dataclasses.replace(finding, message=text, cure=cure)
 
 
 def _trained(finding: Finding, weight: WeightVariable) -> Finding:
