@@ -379,3 +379,10 @@ def test_a_warm_up_that_went_too_far_is_an_alarm(weight, is_alarm):
     if is_alarm:
         beta.assign(1 / N)  # the cure
         assert report_of(network).ok
+
+
+def test_a_label_without_a_unit_is_named_where_keras_stops():
+    network = classifier()
+    report = report_of(network, targets=np.where(LABELS == 2, 3, LABELS))
+    assert kinds(report) == ["cannot-run"]
+    assert "the network has 3 outputs, so class numbers must lie in 0 … 2" in report.alarms[0].cure

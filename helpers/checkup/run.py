@@ -8,15 +8,18 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
 from ..model.checks import check_keras_version, check_stateless, check_weights, check_whole
 from ..model.finite_draws import finite_draws
+from ..model.heads import arrange_targets
 from ..model.kept_logits import operations_noted
 from ..model.keras_losses import ignores_classes
 from ..model.network_call import can_be_called, check_callable, word_on_a_list_of_one
 from ..model.outputs import find_likelihood
+from ..model.targets import check_targets
 from ..model.time_distributed import runs_eagerly, steps_at_once
 from ..model.untouched import quiet, untouched, use_seed
 from .examine import examine
@@ -224,7 +227,9 @@ def _what_to_pass(network: Any, batch: Batch, loss: Any) -> str:
     except Exception:  # noqa: BLE001 (the report says what it raises)
         return word_on_a_list_of_one(network, batch.inputs)
     try:
-        find_likelihood(network, outputs, batch.targets, given)
+        likelihood = find_likelihood(network, outputs, batch.targets, given)
+        targets = arrange_targets(network, batch.targets, outputs)
+        check_targets(likelihood, [np.asarray(part) for part in targets], outputs)
     except (TypeError, ValueError) as error:
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
         is_ours = frame.f_globals["__name__"].partition(".")[0] == __name__.partition(".")[0]
