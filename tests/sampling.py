@@ -7,6 +7,8 @@ import pytest
 
 # Of a family of few: a usual run leaves this one to the night.
 NIGHTLY = pytest.mark.sampled(10**6)
+# A single long test that a usual run leaves to CI, which takes all of these.
+IN_CI = pytest.mark.sampled(1 if os.environ.get("CI") else 10**6)
 # Of a long file of single tests: a usual run takes a third of them, CI and the night all.
 THIRD = pytest.mark.sampled(1 if os.environ.get("CI") else 3)
 

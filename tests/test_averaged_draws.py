@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import THIRD
+from sampling import IN_CI, THIRD
 
 from helpers.checkup import checkup
 
@@ -108,6 +108,7 @@ def test_the_loss_of_averaged_draws_is_none(name):
     assert "which the data term is not yet" in weight.message
 
 
+@IN_CI
 def test_distributions_are_told_alike():
     net = network(2, gaussian())
     mean = report_of(net, lambda net, x, y: -tf.reduce_mean(logs(net, x, y)), VALUES)
@@ -128,6 +129,7 @@ def test_distributions_are_told_alike():
     assert [alarm.kind for alarm in means.alarms] == ["draws-averaged"]
 
 
+@IN_CI
 def test_a_training_step_is_looked_at_too_and_its_cure_works():
     net = network(CLASSES)
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 from own_layers import KNOWN, UNITS, N, Own, gauss
+from sampling import IN_CI
 
 from helpers.checkup import checkup
 from helpers.model.entry_units import entry_units
@@ -148,6 +149,7 @@ def recurrent(divisor, **options):
     return network
 
 
+@IN_CI
 def test_a_bayesian_cell_is_told_to_unroll_and_its_cure_heals():
     data = RNG.normal(size=(ROWS, STEPS, WIDTH)).astype(np.float32)
     network = recurrent(N)
