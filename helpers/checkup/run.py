@@ -67,7 +67,8 @@ def checkup(
         is added to it. Any other function is your whole objective, of (inputs, targets) or
         (network, inputs, targets); a training step that uses a tape will do as well.
     batch_size
-        B, if your data term is a *sum* over the batch.
+        B, the rows of a batch in training, where the right weight of the KL depends on it: beside
+        a data term that is a *sum* over the batch, or where you divide the KL by its rows.
     likelihood
         Where your loss is a negative log-likelihood that the check-up does not know: the function
         (targets, outputs) ↦ negative log-likelihood of each example, in nats, or outputs ↦
