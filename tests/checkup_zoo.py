@@ -834,15 +834,15 @@ def keras_3_around_tfp():
 
 @sick("kl-counted-twice", layer="first", value=5 / N)
 def five_passes_in_one_call():
-    class Averaging(tf_keras.Model):
+    class Repeating(tf_keras.Model):
         def __init__(self):
             super().__init__()
             self.first = bayesian(CLASSES, "first")
 
         def call(self, inputs):
-            return tf.reduce_mean(tf.stack([self.first(inputs) for _ in range(5)]), axis=0)
+            return [self.first(inputs) for _ in range(5)][-1]
 
-    return Patient(compiled(Averaging()), INPUTS, LABELS)
+    return Patient(compiled(Repeating()), INPUTS, LABELS)
 
 
 @sick("no-likelihood", value=-1.0)

@@ -499,3 +499,111 @@ def test_a_likelihood_that_is_passed_and_is_another_is_said_to_be():
     for likelihood in (None, said):
         report = checkup(network, INPUTS, NUMBERS, num_examples=N, likelihood=likelihood)
         assert ("that you passed either" in str(report)) == (likelihood is not None)
+
+
+def flipout(units, by=N, **options):
+    divergence = None if by is None else lambda q, p, _: tfd.kl_divergence(q, p) / by
+    return tfpl.DenseFlipout(units, kernel_divergence_fn=divergence, **options)
+
+
+ENTROPY = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+STRANGERS = np.random.default_rng(12)
+ROWS = STRANGERS.normal(size=(N, 4)).astype("float32")
+CLASSES_OF_3 = STRANGERS.integers(0, 3, N)
+
+
+def two_layers(by, loss=ENTROPY, last=3):
+    network = tf_keras.Sequential([flipout(8, by, activation="relu"), flipout(last, by)])
+    network.compile("adam", loss)
+    return network
+
+
+def test_valid_steps_are_counted_in_all_rows():
+    lengths = STRANGERS.integers(2, 7, N)
+    kept = np.arange(6) < lengths[:, None]
+    steps, labels = STRANGERS.integers(1, 20, (N, 6)) * kept, STRANGERS.integers(0, 4, (N, 6))
+    for by, is_right in ((int(kept.sum()), True), (N, False)):
+        last = flipout(4, by)
+        last.supports_masking = True
+        embedding = tf_keras.layers.Embedding(20, 6, mask_zero=True)
+        lstm = tf_keras.layers.LSTM(8, return_sequences=True)
+        network = tf_keras.Sequential([embedding, lstm, last])
+        network.compile("adam", ENTROPY)
+        report = checkup(network, steps, labels, num_examples=N)
+        assert report.ok is is_right, str(report)
+
+
+def test_the_last_batch_of_a_dataset_counts_its_own_rows():
+    data = tf.data.Dataset.from_tensor_slices((ROWS, CLASSES_OF_3)).batch(16).prefetch(2)
+    assert N % 16
+    for dataset in (data, data.cache().map(lambda x, y: (x, y))):
+        assert "kl-wrong-count" not in checkup(two_layers(N), dataset).kinds()
+    more = -(-N // 16) * 16
+    assert "kl-wrong-count" in checkup(two_layers(more), data).kinds()
+
+
+def test_penalties_alone_are_no_elbo():
+    penalised = tf_keras.layers.Dense(3, kernel_regularizer="l2")
+    network = tf_keras.Sequential([tf_keras.layers.Dense(8, activation="relu"), penalised])
+    network.compile("adam", ENTROPY)
+    with pytest.raises(ValueError, match="penalties alone and no KL, so this would be maximum"):
+        train_by_elbo(network, ROWS, CLASSES_OF_3, num_epochs=1, progress=False)
+
+
+def test_a_penalty_in_the_place_of_the_kl_is_told_so_and_its_cure_heals():
+    network = two_layers(N)
+
+    def objective(inputs, labels, added=None):
+        nll = ENTROPY(labels, network(inputs))
+        decay = 1e-3 * tf.add_n([tf.nn.l2_loss(v) for v in network.trainable_variables])
+        return nll + (decay if added is None else added())
+
+    network(ROWS[:2])
+    report = checkup(network, ROWS, CLASSES_OF_3, num_examples=N, loss=objective)
+    assert {alarm.kind for alarm in report.alarms} == {"kl-missing"}, str(report)
+    assert "sum(network.losses) in the place of that penalty" in report.alarms[0].cure
+    cured = lambda x, y: objective(x, y, lambda: sum(network.losses))  # noqa: E731
+    assert checkup(network, ROWS, CLASSES_OF_3, num_examples=N, loss=cured).ok
+
+
+def test_one_divisor_for_all_layers_is_no_mean_over_the_weights_of_one():
+    report = checkup(two_layers(32), ROWS, CLASSES_OF_3, num_examples=N)  # 4 × 8 weights
+    [alarm] = report.alarms
+    assert alarm.layer.count(",") == 1
+    assert "averaged over the layer's" not in alarm.message
+
+
+def test_a_forgotten_sum_over_pixels_makes_the_kl_of_a_code_too_heavy():
+    pixels = (STRANGERS.random((N, 16)) < 0.3).astype("float32")
+    prior = tfd.Independent(tfd.Normal(tf.zeros(2), 1.0), 1)
+
+    def autoencoder(weight):
+        encoder = [
+            tf_keras.layers.InputLayer((16,)),
+            tf_keras.layers.Dense(tfpl.MultivariateNormalTriL.params_size(2)),
+            tfpl.MultivariateNormalTriL(2),
+            tfpl.KLDivergenceAddLoss(prior, weight=weight),
+        ]
+        network = tf_keras.Sequential([*encoder, tf_keras.layers.Dense(16, activation="sigmoid")])
+        network.compile("adam", "binary_crossentropy")
+        return network
+
+    report = checkup(autoencoder(1.0), pixels, pixels, num_examples=N)
+    [alarm] = report.alarms
+    assert alarm.kind == "likelihood-averaged"
+    assert "weighs 16 times too much" in alarm.message
+    cured = checkup(autoencoder(1 / 16), pixels, pixels, num_examples=N)
+    assert cured.ok, str(cured)
+    assert "likelihood-averaged" not in cured.kinds()
+
+
+def test_a_target_under_several_columns_of_a_distribution_is_broadcast():
+    loss = lambda y, o: -tfd.Independent(tfd.Normal(o, 0.3), 1).log_prob(y)  # noqa: E731
+    report = checkup(two_layers(N, loss), ROWS, ROWS[:, :1], num_examples=N)
+    assert [alarm.kind for alarm in report.alarms] == ["targets-not-paired"], str(report)
+    assert checkup(two_layers(N, loss, last=1), ROWS, ROWS[:, :1], num_examples=N).ok
+
+
+def test_the_absolute_error_is_a_laplace_of_scale_1():
+    report = checkup(two_layers(N, "mae", last=1), ROWS, ROWS[:, :1], num_examples=N)
+    assert "Laplace distribution of scale 1" in report.alarms[0].message

@@ -182,6 +182,7 @@ def _examined(
         known_share=_known_share(said, data.targets),
         targets=data.targets,
         extremes=data.extremes,
+        inputs=data.inputs,
     )
     with _as_trained(network, loss, objective):
         return examine(setup, watch)

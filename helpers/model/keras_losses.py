@@ -15,6 +15,7 @@ LIKELIHOODS = {
     "poisson",
 }
 SQUARED = {"mean_squared_error", "mse", "root_mean_squared_error"}
+ABSOLUTE = {"mean_absolute_error", "mae"}
 SHORT = {
     "mse": "mean_squared_error",
     "mae": "mean_absolute_error",
@@ -91,6 +92,12 @@ def no_likelihood(name: str) -> str:
         return (
             f"{name} is no log-likelihood: as one it would be a Gaussian whose noise has variance "
             f"1/2 whatever the unit of the targets. Instead {gaussian}."
+        )
+    if name in ABSOLUTE:
+        return (
+            f"{name} is no log-likelihood: as one it would be a Laplace distribution of scale 1, "
+            f"whatever the unit of the targets, without its constant. Instead {gaussian}, or a "
+            "tfd.Laplace."
         )
     return (
         f"{name} is no log-likelihood, so no weight of the KL beside it gives an ELBO. For classes "

@@ -1,30 +1,26 @@
 """What the KL of activations weighs: one per example, so it is never divided by N."""
 
-import numpy as np
-
 from ..measure.case import Case
-from ..measure.encoder_kl import EncoderKL, encoder_kls
-from ..measure.held_codes import latent_codes
+from ..measure.encoder_kl import EncoderKL
+from ..measure.kls_of_codes import TOLERANCE, kls_of_codes, weighs_one
 from ..report import Finding
-
-TOLERANCE = 0.3  # of a ratio that is estimated from draws
 
 
 def check_activation_kls(case: Case) -> list[Finding]:
     """Return what each regulariser of TFP's, or the reader, adds beside the mean KL per example."""
-    measured = encoder_kls(case)
-    names = {name for kl in measured for name in (kl.name, *kl.of)}
-    by_hand = [
-        EncoderKL(name=code.name, ratio=code.weight, entries=1, of=())
-        for code in latent_codes(case)
-        if np.isfinite(code.weight) and code.name not in names
+    averaged = case.data.averaged_over > 1 and not case.bayesian_layers
+    return [
+        _judge(case, kl)
+        for kl in kls_of_codes(case)
+        if not (averaged and weighs_one(kl.ratio))  # the mean beside it is what is wrong
     ]
-    return [_judge(case, kl) for kl in [*measured, *by_hand]]
 
 
 def _judge(case: Case, kl: EncoderKL) -> Finding:
     rows, n = case.batch.size, case.setup.num_examples
     ratio = kl.ratio / rows if case.data.is_sum else kl.ratio
+    if case.data.averaged_over > 1 and not case.bayesian_layers:
+        ratio *= case.data.averaged_over
     cases = [(1.0, _right), (2.0, _twice), (0.0, _none), (rows, _summed), (1 / n, _per_n)]
     for wanted, finding in cases:
         close = abs(ratio - wanted) < TOLERANCE * wanted or (wanted == 0 and abs(ratio) < 0.1 / n)

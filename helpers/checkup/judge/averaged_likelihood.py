@@ -4,6 +4,7 @@ import dataclasses
 
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
+from ..measure.kls_of_codes import kls_of_codes, weighs_one
 from ..report import Finding, Verdict
 from .kl_right import factor_of, right_factor
 
@@ -29,10 +30,16 @@ def check_averaged(case: Case) -> list[Finding]:
         return [_unlike_heads(case)]
     if case.data.averaged_over == 1 or case.bayesian_layers or not case.added:
         return []
-    return [_averaged(case, 1 / case.data.averaged_over, 1.0, "look")]
+    count = case.data.averaged_over
+    weights = [kl.ratio for kl in kls_of_codes(case)]
+    if weights and not any(weighs_one(weight) for weight in weights):
+        return []  # what they weigh beside this mean is said of each
+    return [_averaged(case, 1 / count, 1.0, "wrong" if weights else "look", of_codes=True)]
 
 
-def _averaged(case: Case, value: float, expected: float, verdict: Verdict) -> Finding:
+def _averaged(
+    case: Case, value: float, expected: float, verdict: Verdict, *, of_codes: bool = False
+) -> Finding:
     count, n = case.data.averaged_over, case.setup.num_examples
     if count < 1:
         return _of_known(case, value, expected, verdict)
@@ -48,6 +55,14 @@ def _averaged(case: Case, value: float, expected: float, verdict: Verdict) -> Fi
     if verdict == "look":
         text += f"next to this mean, the KL of a code must be divided by {each} too."
         cure = f"If it is not, sum over the predictions: multiply the loss by {each}."
+    elif of_codes:
+        text += (
+            f"next to this mean, the KL of a code, which weighs 1, weighs {each} times too much."
+        )
+        cure = (
+            f"Sum over the predictions: multiply the loss by {each}. Or give the KL the weight "
+            f"1/{each}."
+        )
     else:
         text += f"next to this mean, a KL divided by N weighs {each} times too much."
     return Finding(

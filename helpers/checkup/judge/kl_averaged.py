@@ -12,6 +12,8 @@ def averaged_over_weights(ratio: float, factor: KLFactor, case: Case) -> Finding
     size = factor.posterior.num_weights
     if case.data.is_sum:  # 1/N beside it is what looks like an average over so many weights
         return None
+    if _is_of_all_layers(factor, case):  # one divisor for layers of several sizes
+        return None
     if size <= 3 or not any(abs(ratio * size / n - 1) < 0.02 for n in (1, case.setup.num_examples)):
         return None
     text = (
@@ -27,6 +29,12 @@ def averaged_over_weights(ratio: float, factor: KLFactor, case: Case) -> Finding
         sure="measured",
         cure="Use tf.reduce_sum, or one distribution over all weights (tfd.Independent).",
     )
+
+
+def _is_of_all_layers(factor: KLFactor, case: Case) -> bool:
+    """Whether layers of other sizes have the same factor."""
+    others = [f for f in case.factors if f.posterior.num_weights != factor.posterior.num_weights]
+    return any(abs(other.value / factor.value - 1) < 0.002 for other in others if factor.value)
 
 
 def averaged_over_layers(ratio: float, factor: KLFactor, case: Case) -> Finding | None:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ...model.compiled_loss import told_loss_weights
 from ...model.heads import for_each_head
-from ...model.keras_losses import LIKELIHOODS, SQUARED, loss_name
+from ...model.keras_losses import ABSOLUTE, LIKELIHOODS, SQUARED, loss_name
 from ...model.likelihood import has_heads
 from ..measure.averaged_draws import AVERAGED
 from ..measure.case import Case
@@ -243,6 +243,12 @@ def _absolute(name: str, case: Case) -> Finding:
         f"The data term is {name}, which is no log-likelihood, so no weight of the KL beside it "
         "gives an ELBO."
     )
+    if name in {*ABSOLUTE, "the absolute error"}:
+        text = (
+            f"The data term is {name.replace('the ', 'the mean ')}. As a likelihood that is a "
+            "Laplace distribution of scale 1 (C for C output columns, whose mean Keras takes), "
+            "whatever the unit of the targets, so the balance with the KL is an accident."
+        )
     sure: Sureness = "measured" if named else "likely"
     return Finding(kind="no-likelihood", verdict="wrong", message=text, sure=sure, cure=CURE)
 

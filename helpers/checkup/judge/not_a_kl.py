@@ -45,6 +45,8 @@ def without_plateau(factor: KLFactor) -> Finding:
         )
     if factor.in_entries > 0 and factor.posterior.make is not None:
         return _pulled_otherwise(factor)
+    if factor.is_unfelt:
+        return _penalty_in_its_place(factor)
     text = (
         "What stands for the KL is none: where all standard deviations are tiny, the slope of what "
         f"is minimised along log σ is {factor.value:.3g} per weight, and {factor.higher:.3g} where "
@@ -78,6 +80,26 @@ def _pulled_otherwise(factor: KLFactor) -> Finding:
         cure=(
             "Leave that penalty out: the KL is the regulariser of these weights. Layers without a "
             "posterior take kernel_regularizer=."
+        ),
+    )
+
+
+def _penalty_in_its_place(factor: KLFactor) -> Finding:
+    """Return the alarm for a penalty on the scales where the KL in ``losses`` is not added."""
+    text = (
+        "The layer adds its KL to losses, but what you minimise does not feel it. Something else "
+        "pulls at the standard deviations, and not as a KL does: a penalty on all trainable "
+        "variables (weight decay, tf.nn.l2_loss of each)."
+    )
+    return Finding(
+        kind="kl-missing",
+        verdict="wrong",
+        message=text,
+        layer=factor.posterior.name,
+        value=0.0,
+        cure=(
+            "Put sum(network.losses) in the place of that penalty, after the forward pass: the KL "
+            "is the regulariser of these weights."
         ),
     )
 

@@ -72,13 +72,16 @@ def with_averaged_draws(
 
 def _called_again(watch: Watch, small: list[SmallScale]) -> Any:
     """Return what is called several times on the same inputs and holds all that draws weights."""
-    first: dict[int, Any] = {}
-    drawing = {id(one.posterior.layer) for one in small}
+    calls: dict[int, list[Any]] = {}
     for layer, arguments in watch.inputs:
-        is_again = id(layer) in first and are_same(first[id(layer)], arguments)
-        if is_again and drawing and drawing <= {id(part) for part in layer._flatten_layers()}:
+        calls.setdefault(id(layer), []).append(arguments)
+    drawing = {id(one.posterior.layer) for one in small}
+    for layer, _ in watch.inputs:
+        first, *others = calls[id(layer)]
+        if not others or not drawing or not drawing <= {id(x) for x in layer._flatten_layers()}:
+            continue
+        if all(are_same(first, other) for other in others):  # else it is called for other rows
             return layer
-        first.setdefault(id(layer), arguments)
     return None
 
 

@@ -79,6 +79,8 @@ class Data:
         All of them; of a stream those of the first batch.
     extremes
         The rows with the smallest and the largest targets; ``None`` of a stream, and without any.
+    inputs
+        All of them; ``None`` of a stream.
     """
 
     batch: Batch
@@ -87,6 +89,7 @@ class Data:
     not_finite: str
     targets: Any
     extremes: Batch | None = None
+    inputs: Any = None
 
 
 def read_data(inputs: Any, targets: Any, num_examples: int | None, batch_size: int | None) -> Data:
@@ -112,7 +115,8 @@ def read_data(inputs: Any, targets: Any, num_examples: int | None, batch_size: i
         examples, extremes = spread_rows(finite, most), _extremes(finite, most)
         num_rows = every.num_examples
     tensors = [None if part is None else as_tensors(part) for part in examples]
-    return Data(Batch(*tensors), num_rows, rows, _word_on(every), every.targets, extremes)
+    inputs = None if is_stream(inputs) else every.inputs
+    return Data(Batch(*tensors), num_rows, rows, _word_on(every), every.targets, extremes, inputs)
 
 
 def _count(stream: Any, rows: int, num_examples: int | None) -> int:
@@ -125,13 +129,31 @@ def _count(stream: Any, rows: int, num_examples: int | None) -> int:
         return rows * (len(stream) - 1) + last
     batches = int(stream.cardinality())
     if batches >= 0:
-        return batches * rows
+        examples = _before_batches(stream)
+        return batches * rows if examples is None else min(examples, batches * rows)
     if num_examples is None:
         raise ValueError(
             "How many examples the dataset holds is not known: pass num_examples=N, the number of "
             "training examples."
         )
     return num_examples
+
+
+def _before_batches(dataset: tf.data.Dataset) -> int | None:
+    """Return how many examples a dataset had before it was batched; None if it does not say.
+
+    Its last batch may be a smaller one.
+    """
+    batches = int(dataset.cardinality())
+    while len(sources := dataset._inputs()) == 1:
+        (source,) = sources
+        if "BatchDataset" in type(dataset).__name__:
+            examples = int(source.cardinality())
+            return examples if examples >= 0 else None
+        if int(source.cardinality()) != batches:  # repeated, or only a part of it is taken
+            return None
+        dataset = source
+    return None
 
 
 def _extremes(examples: Examples, most: int) -> Batch | None:

@@ -27,6 +27,7 @@ from .kl_factor import (
     small_variables,
     with_second_depth,
 )
+from .masked_steps import over_all_steps
 from .objective import Evaluation, Objective, evaluate
 from .own_layers import (
     by_entries,
@@ -67,6 +68,8 @@ class TrainingSetup:
         Of all targets passed that the loss does not ignore.
     targets, extremes
         All targets passed, and the rows with the smallest and the largest of them, if known.
+    inputs
+        All inputs passed; ``None`` of a stream.
     """
 
     network: Any
@@ -82,6 +85,7 @@ class TrainingSetup:
     known_share: float = 1.0
     targets: Any = None
     extremes: Batch | None = None
+    inputs: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +214,7 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
         data = measure_data_term(
             network, objective, batch, variables, small, setup.likelihood, setup.known_share
         )
+        data = over_all_steps(data, network, batch.inputs, setup.inputs)
         scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
         traced = _differs(setup, small)
         data = with_averaged_draws(data, objective, batch, small, watch)

@@ -563,6 +563,10 @@ def _identified(
             shapes=shapes,
         )
         best = (rank, term, loss)
+    if best is None and any(
+        _is_over_columns(call, points) for points in usable for call in points[0].logs
+    ):
+        return HeadTerm(role="broadcast", paired=paired, shapes=shapes), None
     if best is None:
         blurred = any(map(_is_blurred, usable))
         return HeadTerm(paired=paired, shapes=shapes, is_blurred=blurred), None
@@ -657,6 +661,27 @@ def _is_of_targets(call: LogProb, targets: Any) -> bool:
     logs = np.asarray(call.logs)
     fits = logs.ndim > 0 and logs.shape[0] == len(targets) and logs.size <= targets.size
     return fits and bool(np.allclose(value.ravel(), targets.ravel(), rtol=1e-6))
+
+
+def _is_over_columns(call: LogProb, points: list[_Point]) -> bool:
+    """Whether one target of each row is broadcast over several predictions of it."""
+    targets = tf.nest.flatten(points[0].batch.targets)
+    value = np.asarray(call.value)
+    shape = call.distribution.batch_shape.concatenate(call.distribution.event_shape)
+    is_target = any(
+        value.size == np.size(x)
+        and value.dtype.kind in "biuf"
+        and np.allclose(value.ravel(), np.ravel(x))
+        for x in targets
+    )
+    rows = points[0].batch.size
+    return bool(
+        is_target
+        and value.size == rows
+        and shape.rank == value.ndim
+        and shape[0] == rows
+        and (shape.num_elements() or 0) > value.size
+    )
 
 
 def _is_of_outputs_alone(points: list[_Point], leaf: int | None) -> bool:
