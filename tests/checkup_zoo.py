@@ -1050,7 +1050,7 @@ def several_labels_summed():
     return several_labels(N, loss)
 
 
-@healthy("likelihood-averaged")
+@sick("likelihood-averaged")
 def autoencoder_with_averaged_pixels():
     coder = tfpl.KLDivergenceAddLoss(standard_code(), name="kl")
     patient = autoencoder(add_loss=coder)
