@@ -248,7 +248,7 @@ FLOATS = LABELS.astype(np.float32)
 SMOOTH = K.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
 ASKED = {
     "mse": (ONE, VALUES, None, "mse", "mean_squared_error is no log-likelihood.*tfd.Normal"),
-    "mae": (ONE, VALUES, None, "mae", "no log-likelihood, so no weight of the KL"),
+    "mae": (ONE, VALUES, None, "mae", "as one it would be a Laplace distribution"),
     "hinge": (ONE, VALUES, K.Hinge(), None, "hinge is no log-likelihood"),
     "own and unknown": (
         ONE,

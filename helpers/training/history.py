@@ -51,7 +51,7 @@ def history_table(
     columns |= {f"kl {terms.names[i]}": values[:, i] for i in kls}
     columns |= {
         "penalty": penalty,
-        "elbo": elbo(nll[:, 0], kl, num_examples),
+        "elbo": elbo(nll[:, 0], kl, num_examples) if is_kl.any() else np.nan,
         "loss": nll[:, 0] + terms.kl_weight * kl + penalty,
     }
     columns |= dict(zip(VALIDATION, validation.T, strict=False))

@@ -102,12 +102,6 @@ class Understood:
         return NegativeElbo(self.likelihood, loss_terms(self.units, kl_weight))
 
 
-NO_KL = (
-    "would be maximum likelihood, not an ELBO. Use TFP's layers with their prior and divergence "
-    "left in place."
-)
-
-
 def understand_network(
     neural_net: tf_keras.Model, few: Examples, likelihood: Any = None
 ) -> Understood:
@@ -135,7 +129,10 @@ def understand_network(
     outputs, types = call_network(neural_net, few.inputs)
     if not neural_net.losses:
         _check_training_alone(neural_net, as_tensors(few.inputs, types))
-        raise ValueError(f"The network has no entry in losses, so this {NO_KL}")
+        raise ValueError(
+            "The network has no entry in losses, so this would be maximum likelihood, not an ELBO. "
+            "Use TFP's layers with their prior and divergence left in place."
+        )
     targets = arrange_targets(neural_net, as_tensors(few.targets), outputs)
     found = find_likelihood(neural_net, outputs, one_or_all(targets), likelihood)
     logs = [
@@ -148,8 +145,6 @@ def understand_network(
     units = entry_units(neural_net, inputs)
     if bare := word_on_bare(neural_net, inputs, units):
         raise ValueError(f"{bare}.")
-    if all(unit.kind == "regulariser" for unit in units):
-        raise ValueError(f"losses holds penalties alone and no KL, so this {NO_KL}")
     return Understood(found, units, types, outputs, [tuple(log.shape)[1:] for log in logs])
 
 

@@ -130,7 +130,8 @@ def train_by_elbo(
         A row per step: ``step``, ``epoch``, ``negative_log_likelihood`` (nats per example, of the
         batch), ``kl`` (nats, all layers), one column ``kl <layer>`` per layer (nats), ``penalty``
         (what regularisers, and −log p of weights that are one number each, add to the loss),
-        ``elbo`` (nats, whole data set, estimated from the batch) and ``loss`` (what was minimised).
+        ``elbo`` (nats, whole data set, estimated from the batch; NaN where ``losses`` holds no KL)
+        and ``loss`` (what was minimised).
         With validation data, at the last step of each epoch, ``val_negative_log_likelihood`` (nats
         per example, mean over draws) and ``val_log_predictive_density`` (nats per example, of the
         draws' averaged density); NaN elsewhere.
