@@ -525,6 +525,12 @@ def penalty_of_means_by_hand():
 
 
 @healthy("regularisers-mixed-in")
+def penalty_of_means_and_point_estimates_by_hand():
+    every = lambda layer: [v for v in layer.trainable_variables if "scale" not in v.name]  # noqa: E731
+    return with_penalty(lambda layer: tf.add_n([tf.nn.l2_loss(v) for v in every(layer)]))
+
+
+@healthy("regularisers-mixed-in")
 def absolute_means_beside_an_undivided_kl():
     mean_of = lambda layer: tf.abs(layer.kernel_posterior.distribution.loc)  # noqa: E731
     return with_penalty(lambda layer: tf.reduce_sum(mean_of(layer)), by=1)

@@ -165,3 +165,11 @@ def test_rows_that_are_repeated_beside_labels_that_are_tiled_are_no_likelihood()
     )
     assert not report.ok
     assert "likelihood" not in {finding.kind for finding in report.confirmed}
+
+
+def test_a_call_for_a_metric_beside_the_draws_is_no_draw_of_the_loss():
+    def with_metric(net, x, y):
+        return RIGHT["mean of the losses"](net, x, y), net(x)
+
+    report = report_of(network(CLASSES), lambda net, x, y: with_metric(net, x, y)[0], LABELS)
+    assert "draws-averaged" not in report.kinds(), str(report)

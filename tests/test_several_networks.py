@@ -71,6 +71,8 @@ def test_the_kl_of_either_part_is_missed(parts, forgotten):
     (alarm,) = report.alarms
     assert alarm.kind in ("kl-missing", "layer-lost"), str(report)
     assert alarm.layer == parts[forgotten].layers[0].name
+    if alarm.kind == "kl-missing":
+        assert "in the place of the KLs that you add now" in alarm.cure
 
 
 @pytest.mark.parametrize("passed", [0, 1])

@@ -8,6 +8,11 @@ from ..report import Finding
 # How TensorFlow tells, inside of a message, where in a compiled function it was raised.
 COMPILED_FRAME = re.compile(r'^ *File ".*", line \d+, in .*\n.*\n', re.MULTILINE)
 
+VECTORIZED = (
+    "The check-up runs step by step, where tf.vectorized_map takes no such function: write a loop "
+    "of Python over the draws, or tf.map_fn, at least for the check."
+)
+
 
 def cannot_run(error: Exception, instead: str = "") -> Finding:
     """Return the alarm for a network, or a loss, that raises.
@@ -24,6 +29,8 @@ def cannot_run(error: Exception, instead: str = "") -> Finding:
     text = re.sub(r"numpy= ?.*", "…", " ".join(text.split()))
     short = text if len(text) < 400 else f"{text[:400]} …"
     message = f"It does not run: {type(error).__name__}: {short}"
+    if "loop_body" in text and not instead:
+        instead = VECTORIZED
     known = None if instead else explain(error)
     if known is not None:
         message += f"{'' if short.endswith(('.', '…')) else '.'} {_plain(known.cause)}"

@@ -114,9 +114,11 @@ def _no_entry(case: Case) -> Finding:
 
 def _never_added(case: Case) -> Finding:
     reason = "The layer adds its KL to losses, but what you minimise does not feel it."
+    is_alone = all(is_zero(factor, case) for factor in case.factors)
+    others = "" if is_alone else " in the place of the KLs that you add now,"
     cure = (
-        f"Add {_sum_of_losses(case)} after the forward pass, inside the tape, as a tensor (no "
-        "float(), no .numpy()), and read it anew at every step."
+        f"Add {_sum_of_losses(case)}{others} after the forward pass, inside the tape, as a tensor "
+        "(no float(), no .numpy()), and read it anew at every step."
     )
     return _missing(reason, cure, case)
 
@@ -128,9 +130,9 @@ def _sum_of_losses(case: Case) -> str:
     except RuntimeError:  # it adds another number of losses at each call
         units = []
     factors = np.array([u.factor for u in units if u.kind == "kl" and np.isfinite(u.factor)])
-    left = divisor(case) * (factors[0] if factors.size else 1.0)
-    if factors.size and not np.allclose(factors, factors[0], rtol=0.01):
+    if not factors.size or not np.allclose(factors, factors[0], rtol=0.01):
         return "each layer's KL / N"
+    left = divisor(case) * factors[0]
     return "sum(network.losses)" + ("" if abs(left - 1) < 0.01 else f" / {left:.6g}")
 
 

@@ -10,6 +10,7 @@ from ...model.compiled_loss import told_loss_weights
 from ...model.heads import for_each_head
 from ...model.keras_losses import ABSOLUTE, LIKELIHOODS, SQUARED, loss_name
 from ...model.likelihood import has_heads
+from ...model.network_call import can_be_called
 from ..measure.averaged_draws import AVERAGED
 from ..measure.case import Case
 from ..measure.data_term import OTHERWISE, HeadTerm
@@ -298,6 +299,11 @@ def _unknown(case: Case) -> Finding:
         f"for numbers {SUMMED}; for classes or pixels the cross-entropy. If your loss is one, pass "
         "it as checkup(..., likelihood=...), a function (targets, outputs) ↦ nats of each example."
     )
+    if not can_be_called(case.network):
+        cure = (
+            "Give the model def call(self, inputs), which returns what its last part puts out, so "
+            "that its outputs are known."
+        )
     if far := _far_from_zero(case):
         text, cure = f"{text} {far}", "Train on (targets - targets.mean()) / targets.std()."
     return Finding(kind="likelihood-unknown", verdict="unknown", message=text, cure=cure)

@@ -136,7 +136,9 @@ def _given(calls: NotedCalls, objective: Objective, batch: Batch, *, running: bo
 
 
 def _is_mean_of_losses(value: float, values: Array) -> bool:
-    """Whether the data term is the mean of those of its draws, or that of one; or cannot be told.
+    """Whether the data term is the mean of those of its draws, of the first, the last or one alone.
+
+    So it is as well where that cannot be told.
 
     Parameters
     ----------
@@ -148,5 +150,8 @@ def _is_mean_of_losses(value: float, values: Array) -> bool:
     rounding = ROUNDING * np.max(np.abs([value, *values]))
     if not np.all(np.isfinite([value, *values])) or np.ptp(values) * NEAR < rounding:
         return True
-    apart = np.abs(value - np.array([values.mean(), *values]))
+    counts = np.arange(1, len(values) + 1)
+    first = values.cumsum() / counts  # beside calls for a metric, which come after or before them
+    last = values[::-1].cumsum() / counts
+    apart = np.abs(value - np.array([*first, *last, *values]))
     return bool(np.min(apart) <= NEAR * np.ptp(values) + rounding)

@@ -61,24 +61,27 @@ def _is_pulled(posterior: Posterior, slopes: list[Any]) -> bool:
         for v, g in zip(posterior.variables, slopes, strict=True)
     ]
     moved = posterior.moves_mean()
-    by_mean, by_scale = _split(own, moved)
+    _, entropy = posterior.entropy_gradients()
+    masks = [(slope != 0) & ~mean for slope, mean in zip(entropy, moved, strict=True)]
+    by_mean, by_scale = _split(own, moved, masks)
     kl = posterior.kl_gradients()
     if not np.any(by_scale):
         return bool(np.any(by_mean))
     if kl is None:
         return False
-    kl_mean, kl_scale = _split(kl, moved)
+    kl_mean, kl_scale = _split(kl, moved, masks)
     weight = float(by_scale @ kl_scale) / max(float(kl_scale @ kl_scale), 1e-300)
     if not _are_close(by_scale, weight * kl_scale):  # another KL, or a penalty on the scales too
         return False
     return not _are_close(by_mean, weight * kl_mean)
 
 
-def _split(slopes: list[Any], moved: list[Any]) -> tuple[Array, Array]:
-    """Return the slopes by the numbers that are means, and by all others."""
-    pairs = list(zip(slopes, moved, strict=True))
-    by_mean = np.concatenate([np.asarray(slope, float)[mean] for slope, mean in pairs])
-    return by_mean, np.concatenate([np.asarray(slope, float)[~mean] for slope, mean in pairs])
+def _split(slopes: list[Any], means: list[Any], scales: list[Any]) -> tuple[Array, Array]:
+    """Return the slopes by the numbers that are means, and by those that are scales."""
+    arrays = [np.asarray(slope, float) for slope in slopes]
+    by_mean = np.concatenate([x[places] for x, places in zip(arrays, means, strict=True)])
+    by_scale = np.concatenate([x[places] for x, places in zip(arrays, scales, strict=True)])
+    return by_mean, by_scale
 
 
 def _are_close(one: Array, other: Array) -> bool:
