@@ -173,3 +173,16 @@ def test_a_call_for_a_metric_beside_the_draws_is_no_draw_of_the_loss():
 
     report = report_of(network(CLASSES), lambda net, x, y: with_metric(net, x, y)[0], LABELS)
     assert "draws-averaged" not in report.kinds(), str(report)
+
+
+def test_a_vectorized_map_over_draws_is_asked_to_be_a_loop():
+    net = tf_keras.Sequential([tfpl.DenseReparameterization(CLASSES, input_shape=(FEATURES,))])
+
+    def data_term(net, x, y):
+        losses = tf.vectorized_map(lambda _: of_logits(y, net(x)), tf.range(DRAWS))
+        return tf.reduce_mean(losses)
+
+    report = report_of(net, data_term, LABELS)
+    assert not report.ok
+    assert not report.alarms
+    assert "tf.map_fn" in report.unknown[0].cure

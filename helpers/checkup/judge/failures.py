@@ -9,8 +9,7 @@ from ..report import Finding
 COMPILED_FRAME = re.compile(r'^ *File ".*", line \d+, in .*\n.*\n', re.MULTILINE)
 
 VECTORIZED = (
-    "The check-up runs step by step, where tf.vectorized_map takes no such function: write a loop "
-    "of Python over the draws, or tf.map_fn, at least for the check."
+    "The check-up reads numbers at every step, and inside of tf.vectorized_map there are none."
 )
 
 
@@ -24,13 +23,13 @@ def cannot_run(error: Exception, instead: str = "") -> Finding:
     instead
         What to write, if that is known from elsewhere.
     """
+    if _is_vectorized(error):  # it does run outside of the check-up
+        return not_checked("the objective", error)
     text = COMPILED_FRAME.sub("", str(error)).replace("in user code:", "")
     text = re.sub(r"0x[0-9a-fA-F]{6,}", "0x…", text)
     text = re.sub(r"numpy= ?.*", "…", " ".join(text.split()))
     short = text if len(text) < 400 else f"{text[:400]} …"
     message = f"It does not run: {type(error).__name__}: {short}"
-    if "loop_body" in text and not instead:
-        instead = VECTORIZED
     known = None if instead else explain(error)
     if known is not None:
         message += f"{'' if short.endswith(('.', '…')) else '.'} {_plain(known.cause)}"
@@ -65,8 +64,17 @@ def out_of_scope(error: ValueError) -> Finding:
 
 def not_checked(what: str, error: Exception) -> Finding:
     """Return the finding that a check could not cope with this network."""
+    if _is_vectorized(error):
+        text = f"This could not be checked: {what}. {VECTORIZED}"
+        cure = "Write a loop of Python over the draws, or tf.map_fn, at least for the check."
+        return Finding(kind="not-checked", verdict="unknown", message=text, cure=cure)
     text = f"This could not be checked: {what} ({type(error).__name__}: {str(error)[:200]})."
     return Finding(kind="not-checked", verdict="unknown", message=text, sure="possible")
+
+
+def _is_vectorized(error: Exception) -> bool:
+    """Whether an error names what ``tf.vectorized_map`` traces."""
+    return "loop_body/" in str(error)
 
 
 def _plain(text: str) -> str:
