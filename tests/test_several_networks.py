@@ -178,3 +178,20 @@ def test_fit_of_such_a_model_goes_on_and_says_what_is_missing(capsys):
     assert list(history) == ["loss"]
     assert "no call, so it puts nothing out" in said.out + said.err
     assert "kl-missing" in said.out + said.err
+
+
+def test_a_layer_that_a_step_does_not_train_is_named():
+    network = tf_keras.Sequential([flipout(7, activation="relu"), flipout(CLASSES)])
+    network(INPUTS[:2])
+    last = network.layers[-1].trainable_variables
+
+    def step(inputs, labels):
+        with tf.GradientTape() as tape:
+            loss = entropy(labels, network(inputs)) + sum(network.losses)
+        slopes = tape.gradient(loss, last)
+        tf_keras.optimizers.SGD().apply_gradients(zip(slopes, last, strict=True))
+        return loss
+
+    report = report_of(network, step)
+    [note] = [note for note in report.notes if note.kind == "frozen-layer"]
+    assert note.layer == network.layers[0].name

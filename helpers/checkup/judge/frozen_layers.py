@@ -14,6 +14,8 @@ def check_frozen(case: Case) -> list[Finding]:
         trained |= {
             id(v) for v in posterior.layer.trainable_variables if not case.is_inside(posterior)
         }
+    if taken := {variable for by in case.evaluations[0].watch.by for variable in by}:
+        trained &= taken  # those that the reader's own step differentiates by
     names = [
         f.posterior.name
         for f in case.factors
@@ -22,8 +24,8 @@ def check_frozen(case: Case) -> list[Finding]:
     if not names:
         return []
     text = (
-        "The posterior is not among the trainable variables, yet its KL is still in what is "
-        "minimised: a constant that training cannot lower."
+        "The posterior is not among the variables that are trained, yet its KL is still in what "
+        "is minimised: a constant that training cannot lower."
     )
     return [
         Finding(
@@ -36,5 +38,6 @@ def check_frozen(case: Case) -> list[Finding]:
 
 
 def _pays_untrained(factor: KLFactor, trained: set[int]) -> bool:
-    scales = scale_variables(factor.posterior)
-    return bool(scales) and factor.value > 0 and not any(id(v) in trained for v in scales)
+    has_scale = bool(scale_variables(factor.posterior))
+    is_still = not any(id(variable) in trained for variable in factor.posterior.variables)
+    return has_scale and factor.value > 0 and is_still
