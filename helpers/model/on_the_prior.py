@@ -47,6 +47,7 @@ def _move(posterior: Posterior) -> None:
     apart = 1 + wanted.size // MANY
 
     def log_ratio(value: float) -> float:
+        """Return the log of the median σ over that of the prior, with the scales at a value."""
         _fill(posterior, scales, value)
         ratio = np.median(np.ravel(np.asarray(make().stddev()) / wanted)[::apart])
         return float(np.log(np.clip(ratio, LEAST, 1 / LEAST)))

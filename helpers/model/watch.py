@@ -66,6 +66,11 @@ class Watch:
     regularising: bool = False
     depth: int = 0  # of calls within calls, just now
 
+    @property
+    def differentiated(self) -> set[int]:
+        """The ``id`` of all variables by which the reader's own tapes were asked."""
+        return {variable for by in self.by for variable in by}
+
     def scaled(self, layer: Any, value: Any) -> Any:
         """Note an added loss and return it times the factor."""
         if not _is_number_tensor(value):

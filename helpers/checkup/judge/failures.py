@@ -8,10 +8,6 @@ from ..report import Finding
 # How TensorFlow tells, inside of a message, where in a compiled function it was raised.
 COMPILED_FRAME = re.compile(r'^ *File ".*", line \d+, in .*\n.*\n', re.MULTILINE)
 
-VECTORIZED = (
-    "The check-up reads numbers at every step, and inside of tf.vectorized_map there are none."
-)
-
 
 def cannot_run(error: Exception, instead: str = "") -> Finding:
     """Return the alarm for a network, or a loss, that raises.
@@ -65,7 +61,10 @@ def out_of_scope(error: ValueError) -> Finding:
 def not_checked(what: str, error: Exception) -> Finding:
     """Return the finding that a check could not cope with this network."""
     if _is_vectorized(error):
-        text = f"This could not be checked: {what}. {VECTORIZED}"
+        text = (
+            f"This could not be checked: {what}. The check-up reads numbers at every step, and "
+            "inside of tf.vectorized_map there are none."
+        )
         cure = "Write a loop of Python over the draws, or tf.map_fn, at least for the check."
         return Finding(kind="not-checked", verdict="unknown", message=text, cure=cure)
     text = f"This could not be checked: {what} ({type(error).__name__}: {str(error)[:200]})."

@@ -10,12 +10,10 @@ from .kl_missing import is_zero
 def check_frozen(case: Case) -> list[Finding]:
     """Return a note on layers that are not trained and still pay for their KL."""
     trained = {id(v) for v in getattr(case.network, "trainable_variables", ())}
-    for posterior in case.posteriors:  # those of another network that is called too
-        trained |= {
-            id(v) for v in posterior.layer.trainable_variables if not case.is_inside(posterior)
-        }
-    if taken := {variable for by in case.evaluations[0].watch.by for variable in by}:
-        trained &= taken  # those that the reader's own step differentiates by
+    outside = [posterior for posterior in case.posteriors if not case.is_inside(posterior)]
+    trained |= {id(v) for posterior in outside for v in posterior.layer.trainable_variables}
+    if taken := case.evaluations[0].watch.differentiated:
+        trained &= taken
     names = [
         f.posterior.name
         for f in case.factors

@@ -20,7 +20,7 @@ def check_scale_gradients(case: Case) -> list[Finding]:
 
 def _is_passed_over(posterior: Posterior, case: Case) -> bool:
     """Whether a step differentiates by the means of a posterior, but not by its scales."""
-    taken = {variable for by in case.evaluations[0].watch.by for variable in by}
+    taken = case.evaluations[0].watch.differentiated
     scales = {id(variable) for variable in scale_variables(posterior)}
     others = {id(variable) for variable in posterior.variables} - scales
     return bool(scales and others & taken) and not scales & taken
@@ -64,17 +64,7 @@ def _of_passed_over(names: list[str]) -> list[Finding]:
         "Differentiate by network.trainable_variables, all of them, and hand the gradients to "
         "optimizer.apply_gradients."
     )
-    return [
-        Finding(
-            kind="no-scale-gradient",
-            verdict="wrong",
-            message=text,
-            layer=", ".join(dict.fromkeys(names)),
-            value=0.0,
-            sure="measured",
-            cure=cure,
-        )
-    ]
+    return [_alarm(names, text, cure)]
 
 
 def _of_lost(names: list[str]) -> list[Finding]:
@@ -89,14 +79,16 @@ def _of_lost(names: list[str]) -> list[Finding]:
         "compute the scale from its variable inside the call, or with "
         "tfp.util.TransformedVariable."
     )
-    return [
-        Finding(
-            kind="no-scale-gradient",
-            verdict="wrong",
-            message=text,
-            layer=", ".join(dict.fromkeys(names)),
-            value=0.0,
-            sure="measured",
-            cure=cure,
-        )
-    ]
+    return [_alarm(names, text, cure)]
+
+
+def _alarm(names: list[str], text: str, cure: str) -> Finding:
+    return Finding(
+        kind="no-scale-gradient",
+        verdict="wrong",
+        message=text,
+        layer=", ".join(dict.fromkeys(names)),
+        value=0.0,
+        sure="measured",
+        cure=cure,
+    )

@@ -44,6 +44,7 @@ class DrawsInRows(NamedTuple):
         """Return a loss of such outputs that takes the targets of the batch itself."""
 
         def beside(mean: Mean) -> Mean:
+            """Return the mean, in nats, that repeats targets and weights as the rows are."""
             return lambda targets, outputs, weights: mean(
                 self.repeated(targets), outputs, self.repeated(weights)
             )
