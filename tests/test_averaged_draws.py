@@ -186,3 +186,80 @@ def test_a_vectorized_map_over_draws_is_asked_to_be_a_loop():
     assert not report.ok
     assert not report.alarms
     assert "tf.map_fn" in report.unknown[0].cure
+
+
+class Inside(tf_keras.Model):
+    """Averages draws of its layers by itself."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+        self.hidden = tfpl.DenseFlipout(6, "relu")
+        self.last = tfpl.DenseFlipout(CLASSES)
+
+    def call(self, inputs):
+        if self.way == "calls":
+            return sum(self.last(self.hidden(inputs)) for _ in range(DRAWS)) / DRAWS
+        if self.way == "tiled rows":
+            logits = self.last(self.hidden(tf.tile(inputs, [DRAWS, 1])))
+            return tf.reduce_mean(tf.reshape(logits, [DRAWS, -1, CLASSES]), axis=0)
+        if self.way == "repeated rows":
+            logits = self.last(self.hidden(tf.repeat(inputs, DRAWS, axis=0)))
+            return tf.reduce_mean(tf.reshape(logits, [-1, DRAWS, CLASSES]), axis=1)
+        return self.last(self.hidden(inputs))
+
+
+@pytest.mark.parametrize("way", ["calls", "tiled rows", "repeated rows", "one draw"])
+def test_draws_that_a_network_averages_inside_are_told_too(way):
+    net = Inside(way)
+    net(INPUTS[:2])
+    report = report_of(net, lambda net, x, y: of_logits(y, net(x)), LABELS)
+    assert ("draws-averaged" in report.kinds()) == (way != "one draw"), str(report)
+
+
+def moments(net, x, y):
+    draws = calls(net, x)
+    mean = tf.reduce_mean([draw.mean() for draw in draws], axis=0)
+    scale = tf.reduce_mean([draw.stddev() for draw in draws], axis=0)
+    return -tf.reduce_mean(tfd.Normal(mean, scale).log_prob(y))
+
+
+def log_of_tiled_mean(net, x, y):
+    found = rows(net, x, each=False).log_prob(tf.tile(y, [DRAWS, 1]))
+    return -tf.reduce_mean(tf.reduce_logsumexp(tf.reshape(found, [DRAWS, -1]), axis=0))
+
+
+@pytest.mark.parametrize("data_term", [moments, log_of_tiled_mean])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_averages_of_distributions_are_told_at_any_start(data_term, seed):
+    tf_keras.utils.set_random_seed(seed)
+    report = report_of(network(2, gaussian()), data_term, VALUES)
+    assert [alarm.kind for alarm in report.alarms] == ["draws-averaged"], str(report)
+
+
+def test_rows_of_distributions_whose_losses_are_averaged_are_right():
+    report = report_of(
+        network(2, gaussian()),
+        lambda net, x, y: -tf.reduce_mean(rows(net, x).log_prob(tf.repeat(y, DRAWS, 0))),
+        VALUES,
+    )
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("averages", [True, False])
+def test_a_call_on_other_rows_beside_the_draws_hides_nothing(averages):
+    def data_term(net, x, y):
+        net(x[:5])
+        return (WRONG["mean of the logits"] if averages else RIGHT["mean of the losses"])(net, x, y)
+
+    report = report_of(network(CLASSES), data_term, LABELS)
+    assert ("draws-averaged" in report.kinds()) == averages, str(report)
+
+
+def test_a_sum_over_draws_is_a_wrong_weight_and_no_average():
+    def data_term(net, x, y):
+        return tf.add_n([of_logits(y, logits) for logits in calls(net, x)])
+
+    report = report_of(network(CLASSES), data_term, LABELS)
+    assert not report.ok
+    assert "draws-averaged" not in report.kinds(), str(report)

@@ -13,7 +13,7 @@ from ...model.likelihood import has_heads
 from ...model.network_call import can_be_called
 from ..measure.averaged_draws import AVERAGED
 from ..measure.case import Case
-from ..measure.data_term import OTHERWISE, HeadTerm
+from ..measure.data_term import OTHER_ROWS, OTHERWISE, HeadTerm
 from ..measure.head_losses import losses_of_heads
 from ..measure.known_losses import AS_PROBABILITIES, OF_SIGMOID
 from ..measure.outside_support import outside_support
@@ -445,6 +445,24 @@ def _depends_otherwise(_: Case) -> Finding:
     )
 
 
+def _of_other_rows(_: Case) -> Finding:
+    text = (
+        "The data term compares inputs with the targets of other rows: one input and its own "
+        "target, changed together, change it as if they had nothing to do with each other. So the "
+        "network learns what is common to all targets."
+    )
+    return Finding(
+        kind="targets-not-paired",
+        verdict="wrong",
+        message=text,
+        sure="measured",
+        cure=(
+            "Bring inputs and targets into the same order: shuffle both by the same indices; for "
+            "several draws in the rows, tf.repeat both or tf.tile both."
+        ),
+    )
+
+
 def _averaged_draws(_: Case) -> Finding:
     text = (
         "Each example has several draws of the network, by several calls or as several rows, and "
@@ -473,6 +491,7 @@ MISREAD: dict[str, Callable[[Case], Finding]] = {
     OF_SIGMOID: _softmax_of_sigmoid,
     AVERAGED: _averaged_draws,
     OTHERWISE: _depends_otherwise,
+    OTHER_ROWS: _of_other_rows,
 }
 
 

@@ -1,32 +1,32 @@
 """Several draws in one loss: whether the losses of the draws are averaged, or the draws before it.
 
-The data term of an ELBO is the mean over the draws of −log p. So it is the mean of what it becomes
-when every call of the network, or every row that one call has for an example, returns the outputs
-of one and the same draw. Where the weights hardly differ from draw to draw, every average is the
-same: the scales are made larger here.
+The data term of an ELBO is the mean over the draws of −log p, a sum with one term for each draw.
+So what another draw in one place changes does not depend on which draws stand in the other places.
+Where the weights hardly differ from draw to draw, nothing changes anything: the scales are made
+larger here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...model.small_scales import SmallScale, enlarged
 from ...model.watch import Watch
 from .batch import Batch
 from .data_term import DataTerm
+from .draw_slots import CallSlots, DrawSlots, RowSlots
 from .draws_in_rows import draws_in_rows
+from .draws_of_layers import draws_of_layers
 from .objective import Objective, evaluate
-from .outputs_again import NotedCalls, are_same, calls_noted
+from .outputs_again import are_same, calls_noted
 
-Array = npt.NDArray[np.float64]
-SCALE = 0.3  # of the weights, where draws differ enough to tell the two apart
-NEAR = 1e-3  # of what the draws' losses differ by
+SCALES = (0.03, 0.1, 0.3)  # of the weights; draws must differ enough, and no loss be infinite
+NEAR = 1e-3  # of what another draw in one place changes
 ROUNDING = 2e-6  # of the data term
-MOST = 100  # draws that are looked at one by one
 AVERAGED = "a loss of several draws that are averaged before it"
 
 
@@ -42,116 +42,142 @@ def with_averaged_draws(
     objective, batch
         What is minimised, and on what.
     small
-        The posteriors, with tiny scales; they are larger afterwards.
+        The posteriors, with tiny scales; they may be larger afterwards.
     watch
         What happened in one evaluation.
     """
-    called = _called_again(watch, small) if data.is_identified else None
-    in_rows = called is None and data.is_identified
-    if in_rows:
-        called = _called_with_rows(watch, small, batch.size)
-    if called is None:
+    if not data.is_identified or not small:
         return data
-    for one in small:
-        enlarged(one, SCALE)
-    with calls_noted(called) as noted:
-        value = evaluate(objective, batch, factor=0.0, repeatable=True).value
-    choices = _draws_in_rows(noted, batch.size) if in_rows else _draws_by_call(noted)
-    if not 2 <= len(choices) <= MOST:
-        return data
-    try:
-        values = np.array(_of_each_draw(choices, objective, batch))
-    except Exception:  # noqa: BLE001 (a loop that needs gradients, or calls of other inputs)
-        return data
-    if _is_mean_of_losses(value, values):
-        return data
-    return replace(
-        data, heads=tuple(replace(head, name=AVERAGED, role="misread") for head in data.heads)
-    )
-
-
-def _called_again(watch: Watch, small: list[SmallScale]) -> Any:
-    """Return what is called several times on the same inputs and holds all that draws weights."""
-    calls: dict[int, list[Any]] = {}
-    for layer, arguments in watch.inputs:
-        calls.setdefault(id(layer), []).append(arguments)
-    drawing = {id(one.posterior.layer) for one in small}
-    for layer, _ in watch.inputs:
-        first, *others = calls[id(layer)]
-        if not others or not drawing or not drawing <= {id(x) for x in layer._flatten_layers()}:
+    for scale in SCALES:
+        small = [enlarged(one, scale) for one in small]
+        slots = _noted_slots(objective, batch, small, watch)
+        if slots is None:
+            return data
+        if (is_sum := _is_sum_over_draws(slots, objective, batch)) is None:
             continue
-        if all(are_same(first, other) for other in others):  # else it is called for other rows
-            return layer
-    return None
+        if is_sum:
+            return data
+        heads = [replace(head, name=AVERAGED, role="misread") for head in data.heads]
+        return replace(data, heads=tuple(heads))
+    return data
 
 
-def _called_with_rows(watch: Watch, small: list[SmallScale], rows: int) -> Any:
-    """Return what is called once, for several draws of each row, and holds all that draws weights.
+def _noted_slots(
+    objective: Objective, batch: Batch, small: list[SmallScale], watch: Watch
+) -> DrawSlots | None:
+    """Return the places of the draws, and what stands in them now; None if there are no several.
 
-    The outputs must be tensors: a distribution is not taken apart.
+    A network that is called several times on the same inputs comes first, then one that is called
+    once on repeated rows, then the layers inside of a network.
     """
     drawing = {id(one.posterior.layer) for one in small}
-    for (layer, arguments), (_, outputs) in zip(watch.inputs, watch.called, strict=True):
-        holds_all = drawing and drawing <= {id(part) for part in layer._flatten_layers()}
-        if holds_all and draws_in_rows(arguments, outputs, rows) is not None:
+    holders = [
+        (layer, arguments, outputs)
+        for (layer, arguments), (_, outputs) in zip(watch.inputs, watch.called, strict=True)
+        if drawing <= {id(part) for part in layer._flatten_layers()}
+    ]
+    network = _called_again(holders, watch) or _called_with_rows(holders, batch.size)
+    if network is not None:
+        with calls_noted(network) as noted:
+            evaluate(objective, batch, factor=0.0, repeatable=True)
+        places = _of_same_inputs([arguments for arguments, _ in noted.calls])
+        if len(places) > 1:
+            return CallSlots(noted, places)
+        ((arguments, outputs),) = noted.calls
+        found = draws_in_rows(arguments, outputs, batch.size)
+        return None if found is None else RowSlots(noted, found)
+    layers = draws_of_layers(watch, drawing, batch.size)
+    if layers is not None:
+        with layers.noting():
+            evaluate(objective, batch, factor=0.0, repeatable=True)
+    return layers
+
+
+def _called_again(holders: list[tuple[Any, Any, Any]], watch: Watch) -> Any:
+    """Return what holds all that draws weights and is called several times on the same inputs.
+
+    What is called by another layer must get them in all its calls: steps of a sequence may be
+    alike by chance.
+    """
+    outermost = {id(layer) for layer, _ in watch.outermost}
+    calls: dict[int, list[Any]] = {}
+    for layer, arguments, _ in holders:
+        calls.setdefault(id(layer), []).append(arguments)
+    for layer, _, _ in holders:
+        own = calls[id(layer)]
+        same = len(_of_same_inputs(own))
+        if same == len(own) > 1 or (same > 1 and id(layer) in outermost):
             return layer
     return None
 
 
-def _draws_by_call(noted: NotedCalls) -> list[NotedCalls]:
-    """Return the calls as they are where each returns the outputs of one of them [draws]."""
-    return [
-        NotedCalls(noted.network, [(arguments, outputs) for arguments, _ in noted.calls])
-        for _, outputs in noted.calls
-    ]
+def _of_same_inputs(calls: list[Any]) -> list[int]:
+    """Return the places of the calls that have the inputs that most calls have."""
+    groups = [[i for i, other in enumerate(calls) if are_same(one, other)] for one in calls]
+    return max(groups, key=len)
 
 
-def _draws_in_rows(noted: NotedCalls, rows: int) -> list[NotedCalls]:
-    """Return the one call as it is where all rows of an example are those of one draw [draws]."""
-    if len(noted.calls) != 1:
-        return []
-    ((arguments, outputs),) = noted.calls
-    found = draws_in_rows(arguments, outputs, rows)
-    if found is None:
-        return []
-    made = [found.of_one(outputs, draw) for draw in range(found.draws)]
-    return [NotedCalls(noted.network, [(arguments, one)]) for one in made]
+def _called_with_rows(holders: list[tuple[Any, Any, Any]], rows: int) -> Any:
+    """Return what holds all that draws weights and is called for several draws of each row.
+
+    Its outputs must be tensors: a distribution is not taken apart.
+    """
+    for layer, arguments, outputs in holders:
+        if draws_in_rows(arguments, outputs, rows) is not None:
+            return layer
+    return None
 
 
-def _of_each_draw(choices: list[NotedCalls], objective: Objective, batch: Batch) -> list[float]:
-    """Return the data term under each draw alone [draws].
+def _is_sum_over_draws(slots: DrawSlots, objective: Objective, batch: Batch) -> bool | None:
+    """Whether the data term is a sum with one term for each draw; None if that cannot be told.
+
+    The draws are parted into two halves, in two ways, and each half is filled with the first draw
+    or with the second.
+    """
+    every = range(slots.count)
+    values = {number: _value([number] * slots.count, slots, objective, batch) for number in (0, 1)}
+    if None in values.values():
+        return None
+    told = None
+    for half in (
+        [place % 2 for place in every],
+        [int(2 * place >= slots.count) for place in every],
+    ):
+        mixed = [_value(half, slots, objective, batch)]
+        mixed.append(_value([1 - number for number in half], slots, objective, batch))
+        found = _adds_up([values[0], values[1]], mixed)
+        if found is False:
+            return False
+        told = told or found
+    return told
+
+
+def _adds_up(alike: list[float | None], mixed: list[float | None]) -> bool | None:
+    """Whether values where all draws are alike add up to those where the halves differ.
+
+    None if rounding hides it, or one of them is not finite.
+    """
+    values = np.array([*alike, *mixed], float)
+    if not np.all(np.isfinite(values)):
+        return None
+    rounding = ROUNDING * np.max(np.abs(values))
+    change = np.ptp(values)
+    if change * NEAR < rounding:
+        return None
+    return bool(abs(values[0] + values[1] - values[2] - values[3]) <= NEAR * change + rounding)
+
+
+def _value(
+    contents: Sequence[int], slots: DrawSlots, objective: Objective, batch: Batch
+) -> float | None:
+    """Return the data term where the draws are those of these numbers; None if it cannot run so.
 
     A layer inside of a network must run, or ``losses`` holds what its last graph left there.
     """
-    try:
-        return [_given(it, objective, batch, running=False) for it in choices]
-    except TypeError:
-        return [_given(it, objective, batch, running=True) for it in choices]
-
-
-def _given(calls: NotedCalls, objective: Objective, batch: Batch, *, running: bool) -> float:
-    """Return the data term where the network returns what is noted."""
-    with calls.given_again(running=running):
-        return evaluate(objective, batch, factor=0.0, repeatable=True).value
-
-
-def _is_mean_of_losses(value: float, values: Array) -> bool:
-    """Whether the data term is the mean of those of its draws, of the first, the last or one alone.
-
-    So it is as well where that cannot be told.
-
-    Parameters
-    ----------
-    value
-        Of all draws together.
-    values
-        Of each draw [draws].
-    """
-    rounding = ROUNDING * np.max(np.abs([value, *values]))
-    if not np.all(np.isfinite([value, *values])) or np.ptp(values) * NEAR < rounding:
-        return True
-    counts = np.arange(1, len(values) + 1)
-    first = values.cumsum() / counts  # beside calls for a metric, which come after or before them
-    last = values[::-1].cumsum() / counts
-    apart = np.abs(value - np.array([*first, *last, *values]))
-    return bool(np.min(apart) <= NEAR * np.ptp(values) + rounding)
+    for running in (False, True):
+        try:
+            with slots.filled(contents, running=running):
+                return evaluate(objective, batch, factor=0.0, repeatable=True).value
+        except Exception:  # noqa: BLE001 (a loop that needs gradients, or calls of other inputs)
+            continue
+    return None

@@ -52,6 +52,11 @@ class Batch(NamedTuple):
         """Return the rows at these places."""
         return _mapped(lambda array: tf.gather(array, places), self)
 
+    def with_inputs_at(self, places: Sequence[int]) -> "Batch":
+        """Return the inputs of other rows beside the same targets."""
+        inputs = tf.nest.map_structure(lambda array: tf.gather(array, places), self.inputs)
+        return self._replace(inputs=inputs)
+
     def with_targets_at(self, places: Sequence[int], leaf: int | None = None) -> "Batch":
         """Return the same inputs beside the targets of other rows: of one leaf, or of all."""
         leaves = [

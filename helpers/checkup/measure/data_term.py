@@ -30,6 +30,7 @@ from .known_losses import KnownLoss, known_losses, smoothing
 from .moved_weights import moved_weights
 from .objective import Objective, evaluate
 from .outputs_again import NotedCalls, calls_noted
+from .own_targets import meets_own_targets
 from .temperature import factor_of_logits
 from .written_density import Integral, can_be_density, integrals, is_density
 
@@ -242,6 +243,7 @@ def _measured(
         heads.append(replace(_named(term, name, batch, growths[-1]), leaf=leaf))
     if prober.depends_otherwise(batch, found):
         heads = [_without_name(head) for head in heads]
+    heads = [prober.beside_own_targets(head, batch) for head in heads]
     known = [growth for growth in growths if np.isfinite(growth)]
     return DataTerm(known[0] if known else float("nan"), batch.size, tuple(heads))
 
@@ -255,6 +257,7 @@ class _Found(NamedTuple):
     leaf: int | None
 
 
+OTHER_ROWS = "a likelihood of the targets of other rows"
 OTHERWISE = "a likelihood of the targets and something else of the outputs"
 
 
@@ -461,6 +464,24 @@ class _Prober:
         slope = float(batch.size) if is_sum else 1.0
         name = "a density of the targets that is written by hand"
         return replace(term, name=name, role="likelihood", slope=slope, intercept=0.0, paired=True)
+
+    def beside_own_targets(self, head: HeadTerm, batch: Batch) -> HeadTerm:
+        """Return a term as no likelihood if its targets are those of other inputs, else as it was.
+
+        In ``fit`` the loss gets both row by row; a reader's own objective may move them about.
+        """
+        if head.role not in ("likelihood", "error") or self.objective.kind not in ("own", "step"):
+            return head
+
+        def values(batches: list[Batch]) -> list[float]:
+            """Return the data term of batches that differ in their targets alone."""
+            return [point.value for point in self.beside(batches)]
+
+        with self.moved(STATES[1]):
+            found = meets_own_targets(values, batch, head.leaf)
+        if found is not False:
+            return head
+        return replace(head, name=OTHER_ROWS, role="misread")
 
     def growth(
         self, states: list[list[_Point]], loss: KnownLoss | None, index: int, leaf: int | None

@@ -4,6 +4,7 @@ Flipout and local reparameterization draw anew for each row, so ``network(tf.rep
 and ``network(tf.tile(inputs, [4, 1]))`` give four draws for each example.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -56,14 +57,18 @@ class DrawsInRows(NamedTuple):
             even=None if loss.even is None else beside(loss.even),
         )
 
-    def of_one(self, outputs: Any, draw: int) -> Any:
-        """Return outputs [draws · rows, …] in which all draws are one of them."""
+    def filled(self, outputs: Any, contents: Sequence[int]) -> Any:
+        """Return outputs [draws · rows, …] whose draw number s is that with number contents[s]."""
         numbers = np.arange(len(tf.nest.flatten(outputs)[0]))
         rows = len(numbers) // self.draws
-        taken = numbers // self.draws * self.draws + draw
-        if not self.each:
-            taken = numbers % rows + draw * rows
+        draw = numbers % self.draws if self.each else numbers // rows
+        apart = 1 if self.each else rows  # how far the draws of an example stand apart
+        taken = numbers + (np.asarray(contents)[draw] - draw) * apart
         return tf.nest.map_structure(lambda part: tf.gather(part, taken), outputs)
+
+    def are_repeated(self, array: Any) -> bool:
+        """Whether an array [draws · rows, …] has the same values in all draws of a row."""
+        return _is_same(self.filled(array, [0] * self.draws), array)
 
 
 def draws_in_rows(arguments: Any, outputs: Any, rows: int) -> DrawsInRows | None:
@@ -87,7 +92,7 @@ def draws_in_rows(arguments: Any, outputs: Any, rows: int) -> DrawsInRows | None
     draws = count // rows
     for each in (True, False):
         found = DrawsInRows(draws, each)
-        if all(_is_same(found.of_one(leaf, 0), leaf) for leaf in given):
+        if all(map(found.are_repeated, given)):
             return found
     return None
 
