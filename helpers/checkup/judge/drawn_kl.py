@@ -12,7 +12,7 @@ tfd = tfp.distributions
 
 def check_monte_carlo(case: Case) -> list[Finding]:
     """Return a note where a KL is drawn although it has a closed form."""
-    posteriors = [factor.posterior for factor in case.factors]
+    posteriors = [factor.posterior for factor in case.factors if not factor.counted]
     names = [p.name for p in posteriors if is_drawn(case, p) and _has_closed_form(p)]
     if not names:
         return []

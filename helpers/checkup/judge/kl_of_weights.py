@@ -8,13 +8,14 @@ import numpy as np
 from ..measure.broadcast import differing_shapes
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
+from ..measure.kl_schedule import Schedule
 from ..measure.scale_variables import reaches_outputs, scale_variables
 from ..report import Finding
 from .kl_beside_data import beside_data_term
 from .kl_frozen import check_traced
 from .kl_in_losses import judge_entries
 from .kl_missing import is_blurred, is_zero, missing, not_called
-from .kl_warm_up import beside_variable, from_call_to_call, halving
+from .kl_warm_up import at_the_end, beside_variable, from_call_to_call, halving, without_end
 from .not_a_kl import check_entries, is_no_kl, without_plateau
 from .wrong_shape import CURE as SHAPE_CURE
 from .wrong_shape import check_shapes
@@ -63,12 +64,15 @@ def _without_scale(factor: KLFactor, case: Case) -> bool:
 
 def _judge(factor: KLFactor, case: Case) -> Finding:
     """Return what one factor means, in the words of its part and its shape."""
+    schedule = case.schedules.get(id(factor.posterior))
     if factor.changes:
-        return from_call_to_call(factor, case)
+        return from_call_to_call(factor, case, schedule)
     if is_blurred(factor, case):
         return _blurred(factor, case)
     if not factor.has_plateau:
         return without_plateau(factor)
+    if schedule is not None:
+        return _of_part(_followed(factor, schedule, case), factor)
     found = _of_part(_of_factor(factor, case), factor)
     weight = case.variables_of_weight.get(id(factor.posterior))
     if weight is not None:
@@ -76,6 +80,28 @@ def _judge(factor: KLFactor, case: Case) -> Finding:
     if found.verdict == "wrong" and factor.entries and differing_shapes(factor.posterior):
         return _of_shape(found)
     return found
+
+
+def _followed(factor: KLFactor, schedule: Schedule, case: Case) -> Finding:
+    """Return what a weight means that follows a counter: it counts what it is at the end."""
+    now = _of_factor(factor, case)
+    if schedule.end is None:
+        return without_end(now, schedule)
+    final = _of_factor(_far_on(factor, schedule.end), case)
+    return at_the_end(now, final, case.variables_of_weight[id(factor.posterior)])
+
+
+def _far_on(factor: KLFactor, end: KLFactor) -> KLFactor:
+    """Return a factor as it is where its counter is far on."""
+    growth = factor.value_twice / factor.value if factor.value else 1.0
+    return dataclasses.replace(
+        factor,
+        value=end.value,
+        value_twice=growth * end.value,
+        error=end.error,
+        shares=end.shares,
+        in_entries=end.in_entries,
+    )
 
 
 def _is_trained(variable: Any, case: Case) -> bool:

@@ -126,6 +126,32 @@ def _scaled_likelihood(ratio: float, factor: KLFactor, case: Case) -> Finding | 
     )
 
 
+def _whole_kl(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
+    """Return an alarm if the whole KL stands beside another multiple of the NLL than N times."""
+    slope, n = case.data.slope, case.setup.num_examples
+    is_multiple = case.data.is_identified and not case.data.is_sum and slope > 0
+    if not is_multiple or abs(slope - 1) < 0.01 or abs(factor.value - 1) > 0.01:
+        return None
+    batch = "the batch size" if case.setup.batch_size == round(slope) else "a number"
+    text = (
+        f"The whole KL is added to {slope:.4g} ({batch}) times the mean negative log-likelihood, "
+        f"which would be right for {slope:.4g} training examples. There are N = {n}, so the KL "
+        f"weighs {ratio:,.4g} times what it does in the ELBO."
+    )
+    return Finding(
+        kind="kl-wrong-count",
+        verdict="wrong",
+        message=text,
+        value=factor_of(ratio, case),
+        expected=right_factor(case),
+        sure="measured",
+        cure=(
+            f"Multiply the mean negative log-likelihood by N = {n} in place of {slope:.4g}; or by "
+            "nothing, and divide the sum of the KLs by N."
+        ),
+    )
+
+
 def _negative(ratio: float, _factor: KLFactor, case: Case) -> Finding | None:
     if ratio > 0:
         return None
@@ -282,6 +308,7 @@ RULES: tuple[Callable[[float, KLFactor, Case], Finding | None], ...] = (
     _negative,
     averaged_predictions,
     _scaled_likelihood,
+    _whole_kl,
     _not_scaled,
     counted_often,
     averaged_over_weights,

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
+from ..measure.kl_schedule import Schedule
 from ..measure.weight_variable import WeightVariable
 from ..report import Finding
 from .kl_right import right_factor
@@ -16,6 +17,11 @@ from .kl_right import right_factor
 FIXED = {"layer-lost", "kl-counted-twice", "kl-wrong-sign", "wrong-shape", "not-a-kl"}
 ABOVE = 1.01  # times the right weight; less is rounding
 MOST_BATCHES = 60  # beyond, 2^M - 1 is 2^M in the precision of floating numbers
+FROM_BELOW = (
+    "Let the weight go up to the value with which the KL weighs 1/N beside a mean NLL, and no "
+    "further."
+)
+AT_EVERY_STEP = "Add KL/N at every step; at every k-th step alone it must be k times as much."
 HALVING = "2^(M-i) / (2^M - 1) for batch i of M"
 
 
@@ -39,7 +45,7 @@ def beside_variable(finding: Finding, weight: WeightVariable, *, is_trained: boo
         return finding
     if finding.verdict == "wrong" and _is_above(finding):
         return _too_high(finding, weight)
-    now = "the KL has no weight." if finding.kind == "kl-missing" else finding.message
+    now = _as_it_stands(finding)
     text = (
         f"The KL is multiplied by a variable, now {weight.value:.4g}: a warm-up, or a weight for "
         f"each batch. A warm-up must end at the right value{_end(finding, weight)}; weights of "
@@ -59,6 +65,10 @@ def beside_variable(finding: Finding, weight: WeightVariable, *, is_trained: boo
     )
 
 
+def _as_it_stands(finding: Finding) -> str:
+    return "the KL has no weight." if finding.kind == "kl-missing" else finding.message
+
+
 def _is_above(finding: Finding) -> bool:
     """Whether a weight is larger than the right one, which no warm-up passes."""
     if finding.value is None or not finding.expected:
@@ -72,11 +82,7 @@ def _too_high(finding: Finding, weight: WeightVariable) -> Finding:
         f"{finding.message} It is multiplied by a variable, now {weight.value:.4g}; a warm-up must "
         f"end at the right value{_end(finding, weight)} and come from below."
     )
-    cure = (
-        "Let the variable go up to the value with which the KL weighs 1/N beside a mean NLL, and "
-        "no further."
-    )
-    return dataclasses.replace(finding, message=text, cure=cure)
+    return dataclasses.replace(finding, message=text, cure=FROM_BELOW)
 
 
 def _trained(finding: Finding, weight: WeightVariable) -> Finding:
@@ -103,20 +109,91 @@ def _end(finding: Finding, weight: WeightVariable) -> str:
     return f" (the KL weighs 1/N where it holds {finding.expected / weight.slope:.3g})"
 
 
-def from_call_to_call(factor: KLFactor, case: Case) -> Finding:
-    """Return the note on a factor that is another number in every evaluation."""
+def at_the_end(now: Finding, final: Finding, weight: WeightVariable) -> Finding:
+    """Return the finding on a weight that follows a counter.
+
+    Parameters
+    ----------
+    now, final
+        What is to be said of the weight where the counter stands, and where it is far on.
+    weight
+        The counter.
+    """
+    if final.verdict == "right" and now.verdict == "right":
+        return final
+    if final.verdict == "right" and _is_above(now):
+        text = f"{now.message} It follows a counter and ends at the right value, but from above."
+        return dataclasses.replace(now, message=text, cure=FROM_BELOW)
+    if final.verdict == "right":
+        text = (
+            f"The weight of the KL follows a counter, now {weight.value:.4g}, as in a warm-up. Far "
+            f"on, where it has come to its end, it is right{_end(now, weight)}. As it stands: "
+            f"{_as_it_stands(now)}"
+        )
+        return dataclasses.replace(
+            now, kind="kl-weight-variable", verdict="look", message=text, sure="measured", cure=""
+        )
+    text = (
+        f"The weight of the KL follows a counter, now {weight.value:.4g}. Far on, where it has "
+        f"come to its end: {final.message}"
+    )
+    cure = f"Let it end at the right value. {final.cure}" if final.cure else ""
+    return dataclasses.replace(final, message=text, cure=cure)
+
+
+def without_end(now: Finding, schedule: Schedule) -> Finding:
+    """Return the finding on a weight that follows a counter and never stands still."""
+    if schedule.course == "grows":
+        text = "The weight of the KL grows with a counter, without an end, beyond the right value."
+        cure = "Cut it off: tf.minimum(1.0, steps / steps_of_the_warm_up) times the right weight."
+        return dataclasses.replace(
+            now,
+            kind="kl-wrong-count",
+            verdict="wrong",
+            message=text,
+            sure="measured",
+            cure=cure,
+        )
+    text = (
+        "The weight of the KL follows a counter and differs from step to step, far on too; what it "
+        "is on average was not measured."
+    )
+    return dataclasses.replace(
+        now, kind="kl-weight-variable", verdict="unknown", message=text, cure=AT_EVERY_STEP
+    )
+
+
+def from_call_to_call(factor: KLFactor, case: Case, schedule: Schedule | None) -> Finding:
+    """Return the finding on a factor that is another number in every evaluation."""
     numbers = ", ".join(f"{value:.3g}" for value in factor.by_call[:4])
+    if schedule is not None and schedule.course == "frozen":
+        return _frozen(numbers, right_factor(case))
     ratios = [b / a for a, b in zip(factor.by_call, factor.by_call[1:], strict=False) if a]
     text = f"The weight of the KL changes from call to call: {numbers}."
     if not all(factor.by_call):
         return _at_some_steps(text, right_factor(case))
+    if schedule is not None and schedule.course == "differs":
+        return _at_random(text, right_factor(case))
     if any(abs(ratio - 0.5) < 0.01 for ratio in ratios):
         text += (
             f" It halves, as the weights {HALVING} do, which add up to 1 over an epoch: right "
             "beside a sum over the batch if they are these."
         )
+    elif _passes(factor, case):
+        return Finding(
+            kind="kl-wrong-count",
+            verdict="wrong",
+            message=f"{text} It is above the right value, {right_factor(case):.3g}, already.",
+            value=max(factor.by_call),
+            expected=right_factor(case),
+            sure="measured",
+            cure=FROM_BELOW,
+        )
     else:
-        text += " A warm-up by a counter of Python does that; it must end at the right value."
+        text += (
+            " A warm-up by a counter of Python does that; it must end at the right value, "
+            f"{right_factor(case):.3g} beside a mean, and whether it does was not measured."
+        )
     return Finding(
         kind="kl-weight-variable",
         verdict="look",
@@ -127,12 +204,52 @@ def from_call_to_call(factor: KLFactor, case: Case) -> Finding:
     )
 
 
+def _passes(factor: KLFactor, case: Case) -> bool:
+    """Whether a factor that changes from call to call passes the right one, beside a mean."""
+    is_mean = case.data.is_identified and not case.data.is_sum
+    slope = case.data.slope if is_mean else float("nan")
+    return bool(max(factor.by_call) > ABOVE * abs(slope) * right_factor(case))
+
+
+def _frozen(numbers: str, right: float) -> Finding:
+    text = (
+        f"Python changes the weight of the KL from call to call ({numbers}), but the step is "
+        "compiled: TensorFlow runs this code once, when it traces the step, and the weight stays "
+        "what it was then."
+    )
+    return Finding(
+        kind="kl-frozen-at-trace",
+        verdict="wrong",
+        message=text,
+        expected=right,
+        sure="measured",
+        cure=(
+            "Keep what counts in a tf.Variable, such as optimizer.iterations, and compute the "
+            "weight from it with TensorFlow's functions."
+        ),
+    )
+
+
+def _at_random(text: str, right: float) -> Finding:
+    text += " Random numbers do that, and what it weighs on average was not measured."
+    return Finding(
+        kind="kl-weight-variable",
+        verdict="unknown",
+        message=text,
+        expected=right,
+        cure=AT_EVERY_STEP,
+    )
+
+
 def _at_some_steps(text: str, right: float) -> Finding:
     """Return that a KL which some steps leave out has an average that is not known here."""
     text += " Some steps leave it out, and what it weighs on average was not measured."
-    cure = "Add KL/N at every step; at every k-th step alone it must be k times as much."
     return Finding(
-        kind="kl-weight-variable", verdict="unknown", message=text, expected=right, cure=cure
+        kind="kl-weight-variable",
+        verdict="unknown",
+        message=text,
+        expected=right,
+        cure=AT_EVERY_STEP,
     )
 
 

@@ -27,6 +27,7 @@ from .kl_factor import (
     small_variables,
     with_second_depth,
 )
+from .kl_schedule import Schedule, schedules
 from .masked_steps import over_all_steps
 from .objective import Evaluation, Objective, evaluate
 from .own_layers import (
@@ -107,6 +108,8 @@ class Case:
         What each entry of ``losses`` that depends on a scale holds beside a multiple of the KL.
     variables_of_weight
         The variables that the factors of KLs change with, by the id of the posterior.
+    schedules
+        How those weights of KLs go on that follow a counter, by the id of the posterior.
     lags
         Whether the objective feels a change of the scales only at the next evaluation.
     traced_differs
@@ -123,6 +126,7 @@ class Case:
     data: DataTerm
     entries: list[KLEntry]
     variables_of_weight: dict[int, WeightVariable]
+    schedules: dict[int, Schedule]
     lags: bool
     traced_differs: bool
     kept: dict[str, Any] = field(default_factory=dict)
@@ -211,11 +215,13 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
         if any(item for item in runs[0].watch.added) and small:
             places.append(place(first, random, "where all standard deviations are tiny"))
             entries = compare_entries(small, small_variables(small), first, here, places)
+            entries = [entry for entry in entries if not _is_counted(entry, factors)]
         data = measure_data_term(
             network, objective, batch, variables, small, setup.likelihood, setup.known_share
         )
         data = over_all_steps(data, network, batch.inputs, setup.inputs)
         scalars = weight_variables(objective, batch, small, factors, (network, setup.loss))
+        courses = schedules(objective, batch, small, factors, scalars, (network, setup.loss))
         traced = _differs(setup, small)
         data = with_averaged_draws(data, objective, batch, small, watch)
     if not units and any(map(is_unknown, factors)):
@@ -231,9 +237,15 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
         data=data,
         entries=entries,
         variables_of_weight=rescaled(scalars, by_slopes, factors),
+        schedules=courses,
         lags=lags,
         traced_differs=traced,
     )
+
+
+def _is_counted(entry: KLEntry, factors: list[KLFactor]) -> bool:
+    """Whether an entry differs from call to call, so that two places tell nothing about it."""
+    return any(f.counted and any(f.posterior is q for q in entry.posteriors) for f in factors)
 
 
 def _places(objective: Objective, batch: Batch, random: list[Posterior]) -> list[Place]:

@@ -22,7 +22,7 @@ class Counters:
 
     def __init__(self, *roots: Any) -> None:
         found = [x for x in reachable(*roots) if isinstance(x, tf.Variable)]
-        self._scalars = [v for v in found if v.shape.rank == 0]
+        self._scalars = [v for v in found if v.shape.num_elements() == 1]
         self._before = [read(variable) for variable in self._scalars]
         self._put_back = snapshot(self._scalars)
 
@@ -46,4 +46,4 @@ class Counters:
             finally:
                 put_back()
 
-        return replace(objective, evaluate=evaluate)
+        return replace(objective, evaluate=evaluate, held=tuple(moved))

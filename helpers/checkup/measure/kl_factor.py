@@ -54,6 +54,8 @@ class KLFactor:
         The part of ``value`` that comes through ``losses``, whichever layer added the entry.
     elsewhere
         Names of other layers, or of the model, of which an entry of ``losses`` holds it too.
+    counted
+        Whether its entries themselves differ from call to call though the draws are the same.
     """
 
     posterior: Posterior
@@ -68,6 +70,7 @@ class KLFactor:
     shares: tuple[float, ...]
     in_entries: float
     elsewhere: tuple[str, ...] = ()
+    counted: bool = False
 
     @property
     def is_added_again(self) -> bool:
@@ -136,11 +139,44 @@ def measure_kl_factors(
         return []
     given = runs or evaluations_at(objective, batch, small)
     found = [_of_run(run, small) for run in given]
+    counted: set[int] = set()
     if not once and _blurred(found):
+        counted = _counted(objective, batch, small, found)
+    if not once and not counted and _blurred(found):
         more = evaluations_at(objective, batch, small, MORE_SEEDS)
         found += [_of_run(run, small) for run in more]
     double = None if once else _doubled(objective, batch, small)
-    return [_factor(index, one, found, double) for index, one in enumerate(small)]
+    return [
+        _factor(index, one, found, double, counted=index in counted)
+        for index, one in enumerate(small)
+    ]
+
+
+def _counted(
+    objective: Objective, batch: Batch, small: list[SmallScale], found: list[_Run]
+) -> set[int]:
+    """Return the places of factors through ``losses`` that differ though the draws are the same.
+
+    No draw blurs them: something counts the calls.
+    """
+    differing = [
+        index
+        for index in range(len(small))
+        if np.ptp([run.in_entries[index] for run in found])
+        > EXACT * abs(found[0].in_entries[index])
+    ]
+    if not differing:
+        return set()
+    variables = small_variables(small)
+    one, other = (
+        _of_run(
+            evaluate(objective, batch, variables, seed=SEEDS[0], by_entry=True, repeatable=True),
+            small,
+        )
+        for _ in range(2)
+    )
+    changes = np.abs(one.in_entries - other.in_entries)
+    return {index for index in differing if changes[index] > EXACT * abs(one.in_entries[index])}
 
 
 def small_variables(small: list[SmallScale]) -> list[Any]:
@@ -248,9 +284,11 @@ def _of_calls(runs: list[_Run], index: int) -> bool:
     return bool(ratios) and all(abs(ratio - 0.5) < EXACT for ratio in ratios)
 
 
-def _factor(index: int, one: SmallScale, runs: list[_Run], double: _Run | None) -> KLFactor:
+def _factor(
+    index: int, one: SmallScale, runs: list[_Run], double: _Run | None, *, counted: bool
+) -> KLFactor:
     through, rest = (np.array([getattr(run, part)[index] for run in runs]) for part in PARTS)
-    by_call = _of_calls(runs, index)
+    by_call = counted or _of_calls(runs, index)
     through_error = 0.0 if by_call else _error(through)
     rest_error = _error(rest)
     counts = abs(rest.mean()) > rest_error and abs(rest.mean()) > EXACT * abs(through.mean())
@@ -276,6 +314,7 @@ def _factor(index: int, one: SmallScale, runs: list[_Run], double: _Run | None) 
         shares=tuple(runs[0].shares[i] for i in added),
         in_entries=float(through.mean()),
         elsewhere=tuple(x.name for x in runs[0].owners[index] if x is not layer) if added else (),
+        counted=counted,
     )
 
 

@@ -30,12 +30,15 @@ class Objective:
         A sentence for the report.
     sure_of_sum
         Whether it is certain that ``losses`` is added as it stands.
+    held
+        Counters of the reader's own that every call moves on, and that are put back after it.
     """
 
     kind: Kind
     evaluate: Callable[[Batch], Any]
     understood: str
     sure_of_sum: bool = True
+    held: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,22 +6,21 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from ...model.reachable import reachable
 from ...model.untouched import read
 from .case import Case
+from .weight_variable import optimizers_of
 
 
 def steps_taken(case: Case) -> int:
     """Return how many steps the busiest optimizer that network or loss refer to has taken."""
-    owners = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
-    found = [x for x in reachable(case.network, case.setup.loss) if isinstance(x, owners)]
+    found = optimizers_of(case.network, case.setup.loss)
     return max((int(read(optimizer.iterations)) for optimizer in found), default=0)
 
 
 def optimizers_at_default(case: Case) -> list[tuple[str, float]]:
     """Return class and learning rate of such optimizers, those compiled by name aside."""
     found = []
-    for optimizer in reachable(case.network, case.setup.loss):
+    for optimizer in optimizers_of(case.network, case.setup.loss):
         if not isinstance(optimizer, tf_keras.optimizers.Optimizer):
             continue
         if _compiled_by_name(case.network, optimizer):

@@ -96,6 +96,12 @@ def weight_variables(
     return found
 
 
+def optimizers_of(*roots: Any) -> list[Any]:
+    """Return the optimizers that a network, or a reader's function, refers to."""
+    owners = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
+    return [found for found in reachable(*roots) if isinstance(found, owners)]
+
+
 def _felt(again: KLFactor, factor: KLFactor) -> float:
     """Return a factor by the way that it was found to take.
 
@@ -141,8 +147,7 @@ def _scalars(roots: tuple[Any, ...], of_distributions: set[int]) -> list[Any]:
         for v in getattr(roots[0], "trainable_variables", ())
         if v.shape.rank != 0 or id(v) in of_distributions
     }
-    owners = (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)
-    optimizers = [x for x in found if isinstance(x, owners)]
+    optimizers = optimizers_of(*roots)
     metrics = [x for x in found if isinstance(x, tf_keras.metrics.Metric)]
     owned = reachable(*optimizers, *metrics)
     taken = trained | {id(v) for v in owned if isinstance(v, tf.Variable)}

@@ -1,0 +1,161 @@
+"""Weights of the KL that follow a counter: what counts is where they end."""
+
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+import tf_keras
+from checkup_zoo import INPUTS, LABELS, N, classifier, compiled, mean_nll
+from sampling import THIRD
+
+from helpers.checkup import checkup
+
+pytestmark = THIRD
+
+tfd = tfp.distributions
+STEPS = 50
+
+
+def up_to_one(steps):
+    return tf.minimum(1.0, tf.cast(steps, tf.float32) / STEPS)
+
+
+def whole(network, optimizer, weight):
+    """Return a step whose KL has the weight of the optimizer's count of steps."""
+
+    def step(inputs, labels):
+        with tf.GradientTape() as tape:
+            nll = mean_nll(network, inputs, labels)
+            loss = nll + weight(optimizer.iterations) * tf.add_n(network.losses)
+        slopes = tape.gradient(loss, network.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, network.trainable_variables, strict=True))
+        return loss
+
+    return step
+
+
+BY_STEPS = {  # weight of a KL in nats, by the count of steps: kinds of alarms, is it ok
+    "ends right": (lambda n: up_to_one(n) / N, set(), True),
+    "ends right, smoothly": (lambda n: tf.tanh(tf.cast(n, tf.float32) / STEPS) / N, set(), True),
+    "never divided by N": (up_to_one, {"kl-not-scaled"}, False),
+    "ends at a third": (lambda n: up_to_one(n) / (3 * N), {"kl-wrong-count"}, False),
+    "ends at nothing": (
+        lambda n: tf.maximum(0.0, 1.0 - tf.cast(n, tf.float32) / STEPS) / N,
+        {"kl-missing"},
+        False,
+    ),
+    "from above": (
+        lambda n: (2.0 - up_to_one(n)) / N,
+        {"kl-wrong-count", "kl-counted-twice"},
+        False,
+    ),
+    "without end": (lambda n: tf.cast(n, tf.float32) / (STEPS * N), {"kl-wrong-count"}, False),
+    "at every third step": (lambda n: tf.where(n % 3 == 0, 1.0 / N, 0.0), set(), False),
+    "at every tenth, ten times": (lambda n: tf.where(n % 10 == 0, 10.0 / N, 0.0), set(), False),
+    "in cycles": (lambda n: tf.cast(n % STEPS, tf.float32) / (STEPS * N), set(), False),
+}
+
+
+@pytest.mark.parametrize(("name", "taken"), [*((name, 0) for name in BY_STEPS), ("from above", 20)])
+def test_a_weight_by_the_count_of_steps_is_judged_where_it_ends(name, taken):
+    weight, alarms, is_ok = BY_STEPS[name]
+    network, optimizer = classifier(by=1), tf_keras.optimizers.Adam(0.01)
+    optimizer.iterations.assign(taken)
+    report = checkup(network, INPUTS, LABELS, N, whole(network, optimizer, weight))
+    assert {alarm.kind for alarm in report.alarms} <= alarms, str(report)
+    assert bool(report.alarms) == bool(alarms), str(report)
+    assert report.ok == is_ok, str(report)
+    assert int(optimizer.iterations) == taken
+
+
+def test_a_warm_up_that_is_over_is_plainly_right():
+    network, optimizer = classifier(by=1), tf_keras.optimizers.Adam(0.01)
+    optimizer.iterations.assign(5 * STEPS)
+    step = whole(network, optimizer, lambda n: up_to_one(n) / N)
+    report = checkup(network, INPUTS, LABELS, N, step)
+    assert report.ok, str(report)
+    assert "kl-weight-variable" not in report.kinds()
+
+
+@pytest.mark.parametrize("compiles", [True, False])
+def test_a_counter_of_python_stands_still_in_a_compiled_step(compiles):
+    network, calls = classifier(by=1), []
+
+    def objective(inputs, labels):
+        calls.append(None)
+        weight = min(1.0, len(calls) / 1000) / N
+        return mean_nll(network, inputs, labels) + weight * tf.add_n(network.losses)
+
+    loss = tf.function(objective) if compiles else objective
+    report = checkup(network, INPUTS, LABELS, N, loss)
+    assert ("kl-frozen-at-trace" in report.kinds()) == compiles, str(report)
+    assert bool(report.alarms) == compiles
+
+
+def test_a_counter_of_python_stands_still_under_fit():
+    calls = []
+
+    def counting(q, p, _):
+        calls.append(None)
+        return min(1.0, len(calls) / 1000) * tfd.kl_divergence(q, p) / N
+
+    network = compiled(classifier(kernel_divergence_fn=counting))
+    report = checkup(network, INPUTS, LABELS, N)
+    assert {alarm.kind for alarm in report.alarms} == {"kl-frozen-at-trace"}, str(report)
+    assert "tf.Variable" in report.alarms[0].cure
+
+
+def test_a_counter_of_python_above_the_right_weight_is_an_alarm():
+    network, calls = classifier(by=1), []
+
+    def objective(inputs, labels):
+        calls.append(None)
+        weight = min(1.0, len(calls) / STEPS)
+        return mean_nll(network, inputs, labels) + weight * tf.add_n(network.losses)
+
+    report = checkup(network, INPUTS, LABELS, N, objective)
+    assert {alarm.kind for alarm in report.alarms} == {"kl-wrong-count"}, str(report)
+
+
+def test_a_weight_that_random_numbers_change_is_not_called_right():
+    network = classifier(by=1)
+
+    def objective(inputs, labels):
+        weight = tf.random.uniform([]) / N
+        return mean_nll(network, inputs, labels) + weight * tf.add_n(network.losses)
+
+    for loss in (objective, tf.function(objective)):
+        report = checkup(network, INPUTS, LABELS, N, loss)
+        assert not report.alarms, str(report)
+        assert not report.ok
+
+
+@pytest.mark.parametrize("count", [1, 4, 6])
+def test_weights_that_halve_by_the_number_of_the_batch_are_no_alarm(count):
+    network, place = classifier(by=1), tf.Variable(count, trainable=False)
+    batches = 6
+
+    def objective(inputs, labels):
+        nll = mean_nll(network, inputs, labels) * tf.cast(tf.shape(labels)[0], tf.float32)
+        weight = 2.0 ** (batches - tf.cast(place, tf.float32)) / (2.0**batches - 1)
+        return nll + weight * tf.add_n(network.losses)
+
+    report = checkup(network, INPUTS, LABELS, N, objective, batch_size=N // batches)
+    assert not report.alarms, str(report)
+
+
+@pytest.mark.parametrize(("times", "batch_size"), [(25, 25), (25, None), (7.5, None)])
+def test_a_whole_kl_beside_another_multiple_than_n_times_the_mean(times, batch_size):
+    network = classifier(by=1)
+
+    def objective(inputs, labels):
+        return times * mean_nll(network, inputs, labels) + tf.add_n(network.losses)
+
+    def cured(inputs, labels):
+        return N * mean_nll(network, inputs, labels) + tf.add_n(network.losses)
+
+    report = checkup(network, INPUTS, LABELS, N, objective, batch_size=batch_size)
+    (alarm,) = report.alarms
+    assert alarm.kind == "kl-wrong-count"
+    assert f"right for {times:.4g} training examples" in alarm.message
+    assert f"by N = {N} in place of {times:.4g}" in alarm.cure
+    assert checkup(network, INPUTS, LABELS, N, cured, batch_size=batch_size).ok
