@@ -8,6 +8,8 @@ from checkup_zoo import INPUTS, LABELS, N, classifier, compiled, mean_nll
 from sampling import THIRD
 
 from helpers.checkup import checkup
+from helpers.losses import losses_by_layer
+from helpers.training import ElboMonitor, train_by_elbo
 
 pytestmark = THIRD
 
@@ -159,3 +161,76 @@ def test_a_whole_kl_beside_another_multiple_than_n_times_the_mean(times, batch_s
     assert f"right for {times:.4g} training examples" in alarm.message
     assert f"by N = {N} in place of {times:.4g}" in alarm.cure
     assert checkup(network, INPUTS, LABELS, N, cured, batch_size=batch_size).ok
+
+
+WAYS = ["closed form", "drawn"]
+
+
+def divergence(way, weight):
+    """Return a divergence that multiplies the KL / N by what a function returns."""
+
+    def of_closed_form(q, p, _):
+        return weight() * tfd.kl_divergence(q, p) / N
+
+    def of_draw(q, p, _):
+        w = q.sample()
+        return weight() * (q.log_prob(w) - p.log_prob(w)) / N
+
+    return of_closed_form if way == "closed form" else of_draw
+
+
+def nats_of(network):
+    pairs = [(layer.kernel_posterior, layer.kernel_prior) for layer in network.layers]
+    return float(sum(tfd.kl_divergence(q, p) for q, p in pairs))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("counter", ["of the optimizer", "of its own"])
+def test_the_other_tools_know_a_counter_too(way, counter):
+    optimizer = tf_keras.optimizers.Adam(1e-5)
+    own = tf.Variable(0, dtype=tf.int32, trainable=False)
+    steps = optimizer.iterations if counter == "of the optimizer" else own
+    steps.assign(10)
+    network = classifier(kernel_divergence_fn=divergence(way, lambda: up_to_one(steps)))
+    network.compile(optimizer, tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    table = losses_by_layer(network, INPUTS[:7])
+    assert all("× variable" in kind for kind in table.kind)
+    with pytest.raises(ValueError, match="kl_weight="):
+        train_by_elbo(network, INPUTS, LABELS, num_epochs=1, batch_size=50, progress=False)
+    moves = tf_keras.callbacks.LambdaCallback(on_batch_end=lambda *_, **__: own.assign_add(5))
+    callbacks = [ElboMonitor(num_examples=N), moves]
+    history = network.fit(
+        INPUTS, LABELS, epochs=2, batch_size=50, verbose=0, callbacks=callbacks
+    ).history
+    assert history["kl"][-1] == pytest.approx(nats_of(network), rel=1e-2)
+
+
+def test_the_other_tools_refuse_what_python_counts():
+    calls = []
+
+    def weight():
+        calls.append(None)
+        return min(1.0, len(calls) / 1000)
+
+    network = compiled(classifier(kernel_divergence_fn=divergence("closed form", weight)))
+    table = losses_by_layer(network, INPUTS[:7])
+    assert list(table.kind) == ["unknown", "unknown"]
+    with pytest.raises(ValueError, match="counts the calls"):
+        train_by_elbo(network, INPUTS, LABELS, num_epochs=1, batch_size=50, progress=False)
+    history = network.fit(
+        INPUTS, LABELS, verbose=0, callbacks=[ElboMonitor(num_examples=N)]
+    ).history
+    assert not {"kl", "elbo"} & set(history)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_drawn_kl_is_judged_at_the_end_too(way):
+    optimizer = tf_keras.optimizers.Adam(0.01)
+    optimizer.iterations.assign(10)
+    weight = lambda: up_to_one(optimizer.iterations)  # noqa: E731
+    for times, is_ok in ((1.0, True), (float(N), False)):
+        network = classifier(kernel_divergence_fn=divergence(way, lambda by=times: by * weight()))
+        network.compile(optimizer, tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        report = checkup(network, INPUTS, LABELS, N)
+        assert report.ok == is_ok, str(report)
+        assert bool(report.alarms) != is_ok

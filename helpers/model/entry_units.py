@@ -44,7 +44,7 @@ from .reachable import reachable
 from .recorded_distribution import LogProb
 from .recorded_draws import recorded_factor
 from .small_scales import enlarged, small_scales
-from .untouched import snapshot, untouched, use_seed
+from .untouched import read, snapshot, untouched, use_seed
 from .weight_posteriors import Posterior, find_posteriors
 
 tfd, tfpl = tfp.distributions, tfp.layers
@@ -193,10 +193,8 @@ class _Probe:
         self.generators = [x for x in found if isinstance(x, tf.random.Generator)]
         self.entries = self._call(seed=1)
         self.values = _values(self.entries)
-        again = self._call(seed=2)
-        if len(again) != len(self.entries):
-            raise RuntimeError("The network adds another number of losses at each call.")
-        self.is_drawn = ~np.isclose(self.values, _values(again), rtol=1e-6, atol=0)
+        self.is_drawn = self._differ(seed=2)
+        self.is_counted = self._differ(seed=1) if self.is_drawn.any() else self.is_drawn
         self.calls = self._layer_calls()
         self.posteriors = all_posteriors(self.layers, self.calls.values())
         self.seen: set[int] = set()  # entries whose log-densities were seen
@@ -233,6 +231,13 @@ class _Probe:
             generator.reset_from_seed(seed)
         self.outputs = self.network(self.inputs if inputs is None else inputs)
         return loss_entries(self.network)
+
+    def _differ(self, seed: int) -> npt.NDArray[np.bool_]:
+        """Return which entries are other numbers in another call [entry]."""
+        again = self._call(seed)
+        if len(again) != len(self.entries):
+            raise RuntimeError("The network adds another number of losses at each call.")
+        return ~np.isclose(self.values, _values(again), rtol=1e-6, atol=0)
 
     def _layer_calls(self) -> dict[int, LayerCall]:
         """Return the calls of the layers that may draw weights of their own."""
@@ -291,6 +296,8 @@ class _Probe:
             posteriors=posteriors,
             is_drawn=bool(self.is_drawn[index]),
         )
+        if self.is_counted[index]:
+            return replace(unit, kind="unknown", is_drawn=False, problem=COUNTED)
         if unit.is_drawn and random:
             return unit
         wanted = closed_form(posteriors)
@@ -707,8 +714,8 @@ class _Probe:
         if unit.kind not in ("kl", "map"):
             return unit
         for variable in _scalars(unit.layer, unit.posteriors):
-            before = variable.numpy()
-            variable.assign(2.0 * before + 0.25)  # its fixed point, −1/4, is no weight
+            before = read(variable)
+            variable.assign(_larger(before))
             value = _values(self._call(seed=1))[index]
             variable.assign(before)
             moves = not np.isclose(value, self.values[index], rtol=1e-4, atol=0)
@@ -725,12 +732,12 @@ class _Probe:
         """
         variables = list({id(v): v for p in unit.posteriors for v in p.variables}.values())
         variables = [v for v in variables if v is not variable]
-        before, put_back = variable.numpy(), snapshot(variables)
+        before, put_back = read(variable), snapshot(variables)
         for other in variables:
             other.assign(0.5 * other)
         try:
             here = _values(self._call(seed=1))[index]
-            variable.assign(2.0 * before + 0.25)
+            variable.assign(_larger(before))
             there = _values(self._call(seed=1))[index]
         finally:
             variable.assign(before)
@@ -881,7 +888,7 @@ def _short(number: float) -> str:
 
 
 def _scalars(layer: Any, posteriors: tuple[Posterior, ...]) -> list[Any]:
-    """Return the scalar variables that a layer's divergences refer to, and that may weigh them."""
+    """Return the variables of one number that a layer's divergences refer to, counters too."""
     names = ("kernel_divergence_fn", "bias_divergence_fn", "_kl_divergence_fn")
     roots: list[Callable[..., Any]] = [f for n in names if (f := getattr(layer, n, None))]
     if not roots and not type(layer).__module__.startswith(("tensorflow_probability", "tf_keras")):
@@ -890,7 +897,15 @@ def _scalars(layer: Any, posteriors: tuple[Posterior, ...]) -> list[Any]:
     # A trained scalar of the layer's own is a parameter of its posterior or prior, no weight.
     own = {id(v) for p in posteriors for v in p.variables if v.trainable or v.shape.rank != 0}
     found = [x for x in reachable(*roots) if isinstance(x, tf.Variable) and id(x) not in own]
-    return [v for v in found if v.shape.rank == 0 and v.dtype.is_floating]
+    numbers = [v for v in found if v.shape.num_elements() == 1]
+    return [v for v in numbers if v.dtype.is_floating or v.dtype in (tf.int32, tf.int64)]
+
+
+def _larger(value: Any) -> Any:
+    """Return another value of a weight, or of a counter of steps, of the same type."""
+    if value.dtype.kind == "i":
+        return 2 * value + value.dtype.type(1)  # its fixed point, −1, is no count
+    return 2 * value + value.dtype.type(0.25)  # and −1/4 is no weight
 
 
 def _may_sample(layer: Any) -> bool:
@@ -943,6 +958,13 @@ def _not_proportional(nats: Array, values: Array) -> str:
             f"{abs(constant):.4g}, and that constant is no KL"
         )
     return "it does not follow the KL of the layer's posterior and prior, times a number"
+
+
+COUNTED = (
+    "it is another number at each call though the draws are the same, as beside a weight that "
+    "counts the calls: give the KL the weight that training ends with, or keep that weight in a "
+    "tf.Variable(..., trainable=False) that a callback moves"
+)
 
 
 def _stays_above(nats: float) -> str:

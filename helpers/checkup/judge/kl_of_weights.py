@@ -87,21 +87,8 @@ def _followed(factor: KLFactor, schedule: Schedule, case: Case) -> Finding:
     now = _of_factor(factor, case)
     if schedule.end is None:
         return without_end(now, schedule)
-    final = _of_factor(_far_on(factor, schedule.end), case)
+    final = _of_factor(schedule.end, case)
     return at_the_end(now, final, case.variables_of_weight[id(factor.posterior)])
-
-
-def _far_on(factor: KLFactor, end: KLFactor) -> KLFactor:
-    """Return a factor as it is where its counter is far on."""
-    growth = factor.value_twice / factor.value if factor.value else 1.0
-    return dataclasses.replace(
-        factor,
-        value=end.value,
-        value_twice=growth * end.value,
-        error=end.error,
-        shares=end.shares,
-        in_entries=end.in_entries,
-    )
 
 
 def _is_trained(variable: Any, case: Case) -> bool:

@@ -27,7 +27,7 @@ from .kl_factor import (
     small_variables,
     with_second_depth,
 )
-from .kl_schedule import Schedule, schedules
+from .kl_schedule import Schedule, rescaled_ends, schedules
 from .masked_steps import over_all_steps
 from .objective import Evaluation, Objective, evaluate
 from .own_layers import (
@@ -237,7 +237,7 @@ def measure_case(setup: TrainingSetup, watch: Watch) -> Case:
         data=data,
         entries=entries,
         variables_of_weight=rescaled(scalars, by_slopes, factors),
-        schedules=courses,
+        schedules=rescaled_ends(courses, by_slopes, factors),
         lags=lags,
         traced_differs=traced,
     )

@@ -6,15 +6,17 @@ set; in a step that TensorFlow compiles it counts no further.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from ...model.small_scales import SmallScale
-from ...model.untouched import read
+from ...model.untouched import read, snapshot
 from .batch import Batch
-from .kl_factor import SEEDS, KLFactor, evaluations_at, measure_kl_factors, small_variables
+from .kl_factor import SEEDS, KLFactor, measure_kl_factors, small_variables
 from .objective import Objective, evaluate
 from .traced import is_compiled_function
 from .weight_variable import CHANGED, WeightVariable, optimizers_of
@@ -42,11 +44,6 @@ class Schedule:
 
     course: Course
     end: KLFactor | None = None
-
-    @property
-    def vanishes(self) -> bool:
-        """Whether it ends at 0, as weights of the batches of an epoch do beyond the last one."""
-        return self.end is not None and abs(self.end.value) < ROUNDING
 
 
 def schedules(
@@ -85,25 +82,32 @@ def schedules(
     if not led:
         return {}
     counters = list({id(variable): variable for variable in led.values()}.values())
-    found = _courses(objective, batch, small, counters)
+    found = _courses(objective, batch, small, factors, counters)
+    # A number of a batch that a callback sets is 0 beyond the last one, where it never comes.
+    vanishing = {key for key, it in found.items() if it.end is not None and it.end.value == 0}
     by_itself = held | {id(optimizer.iterations) for optimizer in optimizers_of(*roots)}
     return {
         key: course
         for key, course in found.items()
-        if key in led and not (course.vanishes and id(led[key]) not in by_itself)
+        if key in led and (key not in vanishing or id(led[key]) in by_itself)
     }
 
 
 def _counts_in_python(objective: Objective, batch: Batch, small: list[SmallScale]) -> bool:
     """Whether weights differ from one evaluation to the next beside the same random numbers too."""
-    variables = small_variables(small)
-    values = []
-    for _ in range(2):
-        run = evaluate(objective, batch, variables, seed=SEEDS[0], by_entry=True, repeatable=True)
-        again = measure_kl_factors(objective, batch, small, [run], once=True)
-        values.append([factor.in_entries for factor in again])
-    first, second = values
+    first, second = (_in_entries(_of_same_draws(objective, batch, small)) for _ in range(2))
     return not np.allclose(first, second, rtol=CHANGED, atol=0.0)
+
+
+def _of_same_draws(objective: Objective, batch: Batch, small: list[SmallScale]) -> list[KLFactor]:
+    """Return the factors of one evaluation, whose random numbers are the same each time."""
+    variables = small_variables(small)
+    run = evaluate(objective, batch, variables, seed=SEEDS[0], by_entry=True, repeatable=True)
+    return measure_kl_factors(objective, batch, small, [run], once=True)
+
+
+def _in_entries(factors: list[KLFactor]) -> list[float]:
+    return [factor.in_entries for factor in factors]
 
 
 def _is_compiled(objective: Objective, roots: tuple[Any, ...]) -> bool:
@@ -115,40 +119,95 @@ def _is_compiled(objective: Objective, roots: tuple[Any, ...]) -> bool:
 
 
 def _courses(
-    objective: Objective, batch: Batch, small: list[SmallScale], counters: list[Any]
+    objective: Objective,
+    batch: Batch,
+    small: list[SmallScale],
+    factors: list[KLFactor],
+    counters: list[Any],
 ) -> dict[int, Schedule]:
     """Return the course of every weight, seen where the counters are far on."""
-    before = [read(variable) for variable in counters]
     seen = []
+    for number in (FAR, FAR + 1, FARTHER, FARTHER + 1):
+        with _at(counters, number):
+            seen.append(_of_same_draws(objective, batch, small))
+    noise = [max(ROUNDING, CHANGED * abs(factor.value)) for factor in factors]
+    rows = zip(noise, zip(*seen, strict=True), strict=True)
+    courses = [_course([factor.value for factor in row], floor) for floor, row in rows]
+    ends: list[KLFactor | None] = [None] * len(small)
+    if "ends" in courses:
+        with _at(counters, FARTHER):
+            ends = list(measure_kl_factors(objective, batch, small))
+        ends = [
+            replace(end, value=0.0, in_entries=0.0, error=0.0)
+            if end is not None and abs(end.value) < floor
+            else end
+            for end, floor in zip(ends, noise, strict=True)
+        ]
+    triples = zip(small, courses, ends, strict=True)
+    return {
+        id(one.posterior): Schedule(course, end if course == "ends" else None)
+        for one, course, end in triples
+        if course is not None
+    }
+
+
+@contextlib.contextmanager
+def _at(counters: list[Any], number: int) -> Iterator[None]:
+    """Set counters to a number inside the block."""
+    put_back = snapshot(counters)
     try:
-        for number in (FAR, FAR + 1, FARTHER, FARTHER + 1):
-            for variable, old in zip(counters, before, strict=True):
-                variable.assign(np.full(old.shape, number, old.dtype))
-            runs = evaluations_at(objective, batch, small, SEEDS[:1])
-            seen.append(measure_kl_factors(objective, batch, small, runs, once=True))
+        for variable in counters:
+            value = read(variable)
+            variable.assign(np.full(value.shape, number, value.dtype))
+        yield
     finally:
-        for variable, old in zip(counters, before, strict=True):
-            variable.assign(old)
-    by_posterior = zip(small, zip(*seen, strict=True), strict=True)
-    courses = {id(one.posterior): _course(factors) for one, factors in by_posterior}
-    return {key: course for key, course in courses.items() if course is not None}
+        put_back()
 
 
-def _course(factors: tuple[KLFactor, ...]) -> Schedule | None:
+def _course(seen: list[float], noise: float) -> Course | None:
     """Return the course of a weight, seen far on, a step later, farther, and a step later.
 
-    None if it halves from step to step, as the weights of the batches of an epoch may.
+    What is below the noise is 0. None if it halves from step to step, as the weights of the
+    batches of an epoch may.
     """
-    values = np.array([factor.value for factor in factors])
-    values[np.abs(values) < ROUNDING] = 0.0
+    values = np.array(seen)
+    values[np.abs(values) < noise] = 0.0
     if not np.all(np.isfinite(values)):
-        return Schedule("differs")
+        return "differs"
     size = np.max(np.abs(values))
     if np.ptp(values) <= CHANGED * size:
-        return Schedule("ends", factors[-1])
+        return "ends"
     if np.allclose(values[[1, 3]], values[[0, 2]] / 2, rtol=CHANGED, atol=0.0):
         return None
     steps = np.abs(values[[0, 2]] - values[[1, 3]])
     if np.all(steps <= CHANGED * size) and abs(values[2]) > 2 * abs(values[0]) > 0:
-        return Schedule("grows", factors[0])
-    return Schedule("differs")
+        return "grows"
+    return "differs"
+
+
+def rescaled_ends(
+    found: dict[int, Schedule], before: list[KLFactor], after: list[KLFactor]
+) -> dict[int, Schedule]:
+    """Return the courses, their ends in the unit of the factors as they are now.
+
+    Left out is a course whose end has no such unit, since the factor is 0 now.
+    """
+    pairs = zip(before, after, strict=True)
+    changed = {id(one.posterior): (one, other) for one, other in pairs if one is not other}
+    kept = {}
+    for key, schedule in found.items():
+        one, other = changed.get(key, (None, None))
+        if schedule.end is None or one is None or other is None:
+            kept[key] = schedule
+        elif one.value:
+            ratio, end = other.value / one.value, schedule.end
+            kept[key] = replace(
+                schedule,
+                end=replace(
+                    end,
+                    value=ratio * end.value,
+                    value_twice=ratio * end.value_twice,
+                    in_entries=ratio * end.in_entries,
+                ),
+            )
+    return kept
