@@ -14,6 +14,7 @@ from ..report import Finding
 from .kl_beside_data import beside_data_term
 from .kl_frozen import check_traced
 from .kl_in_losses import judge_entries
+from .kl_linear import check_linear
 from .kl_missing import is_blurred, is_zero, missing, not_called
 from .kl_warm_up import at_the_end, beside_variable, from_call_to_call, halving, without_end
 from .not_a_kl import check_entries, is_no_kl, without_plateau
@@ -25,8 +26,8 @@ SAME = 3e-3  # factors that differ by less are the same
 
 def check_shapes_and_weights(case: Case) -> list[Finding]:
     """Return what is to be said of each KL: its shape first, then its factor."""
-    before = [*check_shapes(case), *check_traced(case)]
-    judged = {finding.layer for finding in before}
+    before = [*check_shapes(case), *check_traced(case), *check_linear(case)]
+    judged = {name for finding in before for name in (finding.layer or "").split(", ")}
     left = [f for f in case.factors if f.posterior.name not in judged]
     left = [factor for factor in left if not is_no_kl(factor, case)]
     return [*before, *check_entries(case), *_grouped(left, case)]
