@@ -25,6 +25,7 @@ MORE_SEEDS = tuple(range(30, 44))
 CONFIDENCE = 1 - 1e-4  # of an error bar: a dozen layers are examined in a network
 EXACT = 2e-3  # an error, relative to the factor, that calls for no second look
 HIDES = 0.3  # of a factor; in a smaller error no second KL can hide
+ROUNDING = 5e-8  # of a slope of the whole objective
 PLATEAU = 0.03  # by how much the factors at two depths may differ, relative to the larger
 
 
@@ -90,7 +91,8 @@ class KLFactor:
             return True
         size = max(abs(self.value), abs(self.higher))
         return bool(
-            abs(self.higher - self.value) <= PLATEAU * size + self.error + self.error_higher
+            abs(self.higher - self.value)
+            <= PLATEAU * size + self.error + self.error_higher + ROUNDING
         )
 
     @property

@@ -25,6 +25,7 @@ from .case import Case
 Array = npt.NDArray[np.float64]
 MOST = 2e-4  # of the outputs; what they change by from seed to seed where nothing is drawn
 PART = 0.05  # of that change at the scales as they are, which tiny scales may leave
+ALIKE = 0.5  # a cosine; what the same draws change, at a floor and above it, is nearly parallel
 TINY = 1e-4  # a standard deviation that hardly moves an output
 
 
@@ -40,14 +41,19 @@ def draws_beside_weights(case: Case) -> list[str]:
         return []
     try:
         with _without_noise(case.network):
-            with small_scales(random):
-                left = _change(case, calls[0])
-            if not left > MOST or not left > PART * _change(case, calls[0]):  # or NaN: no log p
-                return []
+            now, size = _change(case, calls[0]), _size(case, calls[0])
             with small_scales(random) as small:
+                left = _change(case, calls[0])
+                if not np.linalg.norm(left, np.inf) > MOST * size:  # or NaN: no log p
+                    return []
                 # Below a floor, the draws of these weights themselves are left.
-                unsure = {id(one.posterior.layer) for one in small if not _is_tiny(one)}
-                return _innermost(case, unsure) or ([] if unsure else [case.network.name])
+                unsure = [one.posterior.layer for one in small if not _is_tiny(one)]
+                is_much = np.linalg.norm(left, np.inf) > PART * np.linalg.norm(now, np.inf)
+                names = _innermost(case, {id(layer) for layer in unsure}) if is_much else []
+            if names or (is_much and not unsure):
+                return names or [case.network.name]
+            is_other = unsure and _cosine(left, now - left) < ALIKE
+            return list(dict.fromkeys(layer.name for layer in unsure)) if is_other else []
     except Exception:  # noqa: BLE001 (a network that runs within its objective only)
         return []
 
@@ -59,11 +65,20 @@ def _is_tiny(small: SmallScale) -> bool:
     return bool(float(tf.reduce_max(small.posterior.make().stddev())) < TINY)
 
 
-def _change(case: Case, arguments: tuple[Any, dict[str, Any]]) -> float:
-    """Return by how much of their size the outputs change from seed to seed."""
+def _change(case: Case, arguments: tuple[Any, dict[str, Any]]) -> Array:
+    """Return by how much the outputs change from one seed to another."""
     one, other = (_outputs(case, arguments, seed) for seed in (1, 2))
-    size = max(float(np.abs(one).max(initial=0.0)), 1e-12)
-    return float(np.abs(one - other).max(initial=0.0)) / size
+    return one - other
+
+
+def _size(case: Case, arguments: tuple[Any, dict[str, Any]]) -> float:
+    return max(float(np.abs(_outputs(case, arguments, seed=1)).max(initial=0.0)), 1e-12)
+
+
+def _cosine(one: Array, other: Array) -> float:
+    """Return the cosine of two changes: near 1 where the same draws make both, as at a floor."""
+    length = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / length if length > 0 else 1.0
 
 
 def _outputs(case: Case, arguments: tuple[Any, dict[str, Any]], seed: int) -> Array:

@@ -105,7 +105,7 @@ def _by_entries(factor: KLFactor, units: list[EntryUnit], added: list[Added]) ->
     about = [
         (share, unit)
         for share, unit in zip(factor.shares, of_layer, strict=True)
-        if any(p.variables[0] is factor.posterior.variables[0] for p in unit.posteriors)
+        if any(_is_same(p, factor.posterior) for p in unit.posteriors)
     ]
     if not about:
         if factor.in_entries and any(unit.kind == "unknown" for unit in of_layer):
@@ -127,6 +127,11 @@ def _by_entries(factor: KLFactor, units: list[EntryUnit], added: list[Added]) ->
         error_higher=0.0,
         in_entries=in_entries,
     )
+
+
+def _is_same(one: Posterior, other: Posterior) -> bool:
+    """Whether two are the posterior of the same weights, found in two looks at the network."""
+    return one.variables[0] is other.variables[0] and one.part == other.part
 
 
 def _are_penalties(units: list[EntryUnit]) -> bool:
