@@ -35,8 +35,18 @@ def test_halving_weights_are_no_alarm(i, kind, batch_size):
     objective = summed(network, lambda: held)
     report = checkup(network, INPUTS, LABELS, N, objective, batch_size=batch_size)
     assert not report.alarms, str(report)
-    text = " ".join(finding.message for finding in report.notes)
+    assert report.ok == (kind == "variable")  # a number may stand still
+    text = " ".join(finding.message for finding in [*report.notes, *report.unknown])
     assert "2^(M-i) / (2^M - 1)" in text
+
+
+@pytest.mark.parametrize(("weight", "batch_size"), [(1 / 64, 64), (1 / 64, None), (0.5, 64)])
+def test_a_power_of_a_half_is_a_number_that_stands_still(weight, batch_size):
+    network = classifier(by=1)
+    objective = summed(network, lambda: weight)
+    report = checkup(network, INPUTS, LABELS, 6000, objective, batch_size=batch_size)
+    assert not report.ok
+    assert ("kl-wrong-count" in report.kinds()) == (batch_size is not None), str(report)
 
 
 def test_a_number_that_does_not_halve_stays_an_alarm():

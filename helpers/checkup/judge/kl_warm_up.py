@@ -254,10 +254,13 @@ def _at_some_steps(text: str, right: float) -> Finding:
 
 
 def halving(factor: KLFactor, case: Case) -> Finding | None:
-    """Return the note on a number that may be one of the weights that halve from batch to batch.
+    """Return that a number may be one of the weights that halve from batch to batch; None if not.
 
-    One evaluation cannot know whether it does halve: the number may stand still.
+    One evaluation cannot know whether it does halve: the number may stand still, as in ``fit`` it
+    does. A plain power of 1/2 is more often a batch size that divides the KL.
     """
+    if case.objective.kind == "fit":
+        return None
     batch, n = case.setup.batch_size, case.setup.num_examples
     value = factor.value
     if not case.data.is_sum:
@@ -279,11 +282,14 @@ def halving(factor: KLFactor, case: Case) -> Finding | None:
     )
     return Finding(
         kind="kl-weight-variable",
-        verdict="look",
+        verdict="unknown",
         message=text,
         value=float(f"{factor.value:.4g}"),
         sure="possible",
-        cure="If it stays, weigh the KL by 1/M beside the sum over a batch.",
+        cure=(
+            "If it stays, weigh the KL by 1/M beside the sum over a batch. If it halves, keep it "
+            "in a tf.Variable, trainable=False."
+        ),
     )
 
 
@@ -293,4 +299,6 @@ def _place(value: float, batches: int) -> tuple[int, int] | None:
         return None
     i = round(-np.log2(value) - np.log2(1 - 2.0**-batches))
     wanted = 2.0**-i / (1 - 2.0**-batches)
-    return (i, batches) if 1 <= i <= batches and abs(value / wanted - 1) < 1e-3 else None
+    is_plain = abs(value * 2.0**i - 1) < 1e-3
+    fits = 1 <= i <= batches and abs(value / wanted - 1) < 1e-3
+    return (i, batches) if fits and not is_plain else None

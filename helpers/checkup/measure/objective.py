@@ -94,6 +94,7 @@ def evaluate(
     repeatable: bool = False,
     by_entry: bool = False,
     sources: Callable[[Watch], list[list[Any]]] | None = None,
+    of_result: bool = False,
 ) -> Evaluation:
     """Evaluate the objective once, with the random draws of ``seed``.
 
@@ -114,6 +115,9 @@ def evaluate(
     sources
         Given what happened in the evaluation, returns groups of tensors that came up in it, to
         differentiate by.
+    of_result
+        Whether to take the number that is returned, not the one that the reader's tape
+        differentiates: of a compiled step no more is seen.
     """
     use_seed(seed, repeatable=repeatable)
     variables = variables or []
@@ -123,7 +127,7 @@ def evaluate(
             tape.watch(item)
         with watching(tape, factor) as watch:
             result = objective.evaluate(batch)
-        target = _scalar(_chosen(result, watch))
+        target = _scalar(result if of_result else _chosen(result, watch))
     factors = [added.factor for added in watch.added] if factor else []
     groups = [] if sources is None else sources(watch)
     every = [*variables, *factors, *(tensor for group in groups for tensor in group)]

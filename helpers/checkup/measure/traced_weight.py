@@ -16,15 +16,19 @@ SEEDS = (1, 5, 6, 7)  # draws among which the compiled step's must lie
 def differs_when_compiled(
     objective: Objective, function: Any, batch: Batch, small: list[SmallScale]
 ) -> bool:
-    """Whether a tf.function of the reader's, as it was traced, weighs the KL differently."""
+    """Whether a tf.function of the reader's, as it was traced, weighs the KL differently.
+
+    What it returns is compared, then and now; where that holds no KL, nothing can be seen.
+    """
     rows = traced_rows(function)
     if rows is None or not small:
         return False
     fitted = batch.with_rows(rows or batch.size)
-    now = evaluate(objective, fitted, small[0].posterior.variables)
+    variables = small[0].posterior.variables
+    now = evaluate(objective, fitted, variables, of_result=True)
     tf.config.run_functions_eagerly(False)
     try:
-        then = evaluate(objective, fitted, small[0].posterior.variables)
+        then = evaluate(objective, fitted, variables, of_result=True)
     finally:
         tf.config.run_functions_eagerly(True)
     factors = [small[0].factor(run.gradients) for run in (now, then)]
