@@ -3,6 +3,7 @@
 from ..measure.case import Case
 from ..measure.encoder_kl import EncoderKL
 from ..measure.kls_of_codes import TOLERANCE, kls_of_codes, weighs_one
+from ..measure.seen_outputs import is_of_network
 from ..report import Finding
 
 
@@ -17,6 +18,8 @@ def check_activation_kls(case: Case) -> list[Finding]:
 
 
 def _judge(case: Case, kl: EncoderKL) -> Finding:
+    if case.network.name in kl.of and case.data.is_identified and is_of_network(case):
+        return _of_predictions(kl)
     rows, n = case.batch.size, case.setup.num_examples
     ratio = kl.ratio / rows if case.data.is_sum else kl.ratio
     if case.data.averaged_over > 1 and not case.bayesian_layers:
@@ -27,6 +30,27 @@ def _judge(case: Case, kl: EncoderKL) -> Finding:
         if close and not (finding is _twice and kl.entries < 2):
             return finding(kl.name, ratio)
     return _tempered(kl.name, ratio)
+
+
+def _of_predictions(kl: EncoderKL) -> Finding:
+    text = (
+        "The distribution whose KL is added is the one that the network puts out, under which the "
+        "targets are likely or not. It is no code and has no prior: the KL pulls the predictions "
+        "themselves towards its second distribution, which no ELBO does."
+    )
+    return Finding(
+        kind="activation-kl",
+        verdict="wrong",
+        message=text,
+        layer=kl.name,
+        value=kl.ratio,
+        expected=0.0,
+        sure="measured",
+        cure=(
+            "Leave KLDivergenceRegularizer, or KLDivergenceAddLoss, out of the last layer. For "
+            "uncertain weights take layers with a posterior, such as tfp.layers.DenseFlipout."
+        ),
+    )
 
 
 def _right(name: str, ratio: float) -> Finding:

@@ -15,6 +15,7 @@ from ..measure.averaged_draws import AVERAGED
 from ..measure.case import Case
 from ..measure.data_term import OTHER_ROWS, OTHERWISE, HeadTerm
 from ..measure.head_losses import losses_of_heads
+from ..measure.kls_of_codes import kls_of_codes
 from ..measure.known_losses import AS_PROBABILITIES, OF_SIGMOID
 from ..measure.outside_support import outside_support
 from ..measure.seen_outputs import SeenOutput, seen_outputs
@@ -34,7 +35,7 @@ CURE = (
 
 def check_likelihood(case: Case) -> list[Finding]:
     """Return what the data term is, and an alarm if it is no negative log-likelihood."""
-    if not case.bayesian_layers or case.objective.kind == "losses":
+    if case.objective.kind == "losses" or not (case.bayesian_layers or kls_of_codes(case)):
         return []
     heads = case.data.heads or (HeadTerm(),)
     names, seen = _loss_names(case, heads), seen_outputs(case)
