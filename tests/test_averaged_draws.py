@@ -8,6 +8,8 @@ import tf_keras
 from sampling import IN_CI, THIRD
 
 from helpers.checkup import checkup
+from helpers.prediction import predict_by_draws
+from helpers.training import train_by_elbo
 
 pytestmark = THIRD
 
@@ -263,3 +265,55 @@ def test_a_sum_over_draws_is_a_wrong_weight_and_no_average():
     report = report_of(network(CLASSES), data_term, LABELS)
     assert not report.ok
     assert "draws-averaged" not in report.kinds(), str(report)
+
+
+def of_tensors(average, last_activation=None):
+    """Return a network whose first layer draws its kernel 5 times in one call."""
+    divergence = lambda q, p, _: tfd.kl_divergence(q, p) / N  # noqa: E731
+    inputs = tf_keras.Input((FEATURES,))
+    drawn = tfpl.DenseReparameterization(
+        6, kernel_posterior_tensor_fn=lambda q: q.sample(5), kernel_divergence_fn=divergence
+    )(inputs)
+    outputs = average(tf_keras.layers.Dense(CLASSES, last_activation)(drawn))
+    return tf_keras.Model(inputs, outputs)
+
+
+def test_several_weights_in_one_call_are_draws_too():
+    net = of_tensors(tf_keras.layers.Lambda(lambda x: tf.reduce_mean(x, axis=0)))
+    net.compile("adam", of_logits)
+    report = checkup(net, INPUTS, LABELS, num_examples=N)
+    assert [alarm.kind for alarm in report.alarms] == ["draws-averaged"], str(report)
+    for call in (
+        lambda: train_by_elbo(net, INPUTS, LABELS, num_epochs=1, progress=False),
+        lambda: predict_by_draws(net, INPUTS, 3),
+    ):
+        with pytest.raises(ValueError, match="draws its weights 5 times in one call"):
+            call()
+
+
+class InLayers(Inside):
+    """Averages by a layer of its own."""
+
+    def __init__(self, way):
+        super().__init__(way)
+        shape = [DRAWS, -1, CLASSES] if way == "tiled rows" else [-1, DRAWS, CLASSES]
+        axis = 0 if way == "tiled rows" else 1
+        self.mean = tf_keras.layers.Lambda(
+            lambda x: tf.reduce_mean(tf.reshape(x, shape), axis=axis)
+        )
+        self.average = tf_keras.layers.Average()
+
+    def call(self, inputs):
+        if self.way == "calls":
+            return self.average([self.last(self.hidden(inputs)) for _ in range(DRAWS)])
+        times = [DRAWS, 1]
+        rows = tf.tile(inputs, times) if self.way == "tiled rows" else tf.repeat(inputs, DRAWS, 0)
+        return self.mean(self.last(self.hidden(rows)))
+
+
+@pytest.mark.parametrize("way", ["calls", "tiled rows", "repeated rows"])
+def test_draws_that_a_layer_averages_are_told_too(way):
+    net = InLayers(way)
+    net(INPUTS[:2])
+    report = report_of(net, lambda net, x, y: of_logits(y, net(x)), LABELS)
+    assert "draws-averaged" in report.kinds(), str(report)

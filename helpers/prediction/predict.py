@@ -28,6 +28,7 @@ from ..model.likelihood import (
 from ..model.lost_masks import lost_masks
 from ..model.network_call import call_network
 from ..model.outputs import find_likelihood, said_in_training
+from ..model.several_draws import word_on_several_draws
 from ..model.untouched import state_kept
 from .chunks import compile_pieces, fit_pieces
 from .drawn_outputs import DrawnOutputs, LeafPart, ObjectPart, Part
@@ -35,6 +36,7 @@ from .drawn_predictions import FEW, HeadsPredictions, Predictions
 from .input_blocks import Block, InputBlocks
 from .output_leaves import LeafNetwork, output_shape
 from .rows_apart import check_rows_apart
+from .training_draws import check_draws_outside_training
 
 tfd = tfp.distributions
 
@@ -162,12 +164,16 @@ def _compile(
         check_weights(neural_net)
     outputs, kinds = call_network(neural_net, few.inputs)
     _check_outputs(outputs, few.num_examples)
+    if said := word_on_several_draws(neural_net):
+        raise ValueError(f"{said}.")
     found = _likelihood(neural_net, outputs, few, likelihood)
     names = head_names(neural_net, outputs) if isinstance(found, HeadsLikelihood) else []
     network = LeafNetwork(neural_net, few.inputs, kinds, outputs)
     if network.comes_apart:
         check_rows_apart(network, as_tensors(tf.nest.flatten(few.inputs), kinds))
     draw, has_noise = _drawer(network, size, num_draws, max_memory, jit_compile)
+    if not has_noise:
+        check_draws_outside_training(neural_net, as_tensors(few.inputs, kinds))
 
     def predict(inputs: InputBlocks, seed: int) -> Predictions | HeadsPredictions:
         """Return the predictions for all blocks together, with the targets that these brought."""

@@ -20,6 +20,7 @@ from ..model.likelihood import AnyLikelihood, flatten_heads
 from ..model.lost_masks import check_padding, lost_masks
 from ..model.network_call import call_network
 from ..model.outputs import find_likelihood
+from ..model.several_draws import word_on_several_draws
 from ..model.untouched import untouched
 from .loss_terms import LossTerms, loss_terms
 
@@ -127,6 +128,8 @@ def understand_network(
         check_weights(neural_net)
     several, few = few, few.rows(slice(0, _few_rows(few)))
     outputs, types = call_network(neural_net, few.inputs)
+    if said := word_on_several_draws(neural_net):
+        raise ValueError(f"{said}: the losses of the draws are averaged, not the draws.")
     if not neural_net.losses:
         _check_training_alone(neural_net, as_tensors(few.inputs, types))
         raise ValueError(

@@ -27,10 +27,13 @@ class DrawsInRows(NamedTuple):
     each
         Whether the draws of an example follow each other, as after ``tf.repeat``; else those of
         the whole batch do, as after ``tf.tile``.
+    rows
+        Of the batch.
     """
 
     draws: int
     each: bool
+    rows: int
 
     def repeated(self, array: Any) -> Any:
         """Return an array [rows, …] as [draws · rows, …], None as it is."""
@@ -57,6 +60,10 @@ class DrawsInRows(NamedTuple):
             even=None if loss.even is None else beside(loss.even),
         )
 
+    def hold(self, array: Any) -> bool:
+        """Whether an array has a row for each draw of each row of the batch."""
+        return bool(array.shape.rank and array.shape[0] == self.draws * self.rows)
+
     def filled(self, outputs: Any, contents: Sequence[int]) -> Any:
         """Return outputs [draws · rows, …] whose draw number s is that with number contents[s]."""
         numbers = np.arange(len(tf.nest.flatten(outputs)[0]))
@@ -69,6 +76,27 @@ class DrawsInRows(NamedTuple):
     def are_repeated(self, array: Any) -> bool:
         """Whether an array [draws · rows, …] has the same values in all draws of a row."""
         return _is_same(self.filled(array, [0] * self.draws), array)
+
+
+class DrawsInAxis(NamedTuple):
+    """Draws that have the first axis of what layers put out [draws, rows, …].
+
+    Notes
+    -----
+    draws, rows
+        How many draws there are, and rows of the batch.
+    """
+
+    draws: int
+    rows: int
+
+    def hold(self, array: Any) -> bool:
+        """Whether an array has these two axes."""
+        return bool(array.shape[:2] == [self.draws, self.rows])
+
+    def filled(self, outputs: Any, contents: Sequence[int]) -> Any:
+        """Return outputs whose draw number s is that with number contents[s]."""
+        return tf.gather(outputs, list(contents))
 
 
 def draws_in_rows(arguments: Any, outputs: Any, rows: int) -> DrawsInRows | None:
@@ -91,7 +119,7 @@ def draws_in_rows(arguments: Any, outputs: Any, rows: int) -> DrawsInRows | None
         return None
     draws = count // rows
     for each in (True, False):
-        found = DrawsInRows(draws, each)
+        found = DrawsInRows(draws, each, rows)
         if all(map(found.are_repeated, given)):
             return found
     return None

@@ -14,8 +14,9 @@ from unittest import mock
 
 import tensorflow as tf
 
+from ...model.several_draws import draws_in_one_call
 from ...model.watch import KERAS_LAYER, Watch
-from .draws_in_rows import DrawsInRows, draws_in_rows
+from .draws_in_rows import DrawsInAxis, DrawsInRows, draws_in_rows
 from .outputs_again import are_same
 
 
@@ -29,15 +30,15 @@ class LayerSlots:
         The ``id`` of the layers that draw weights.
     draws
         How many draws there are.
-    in_rows
-        How rows belong to those of the batch; ``None`` where each draw is a call of every layer.
+    within
+        Where the draws of a call stand; ``None`` where each draw is a call of every layer.
     outputs
         What each layer returned, call by call, by its ``id``.
     """
 
     drawing: set[int]
     draws: int
-    in_rows: DrawsInRows | None
+    within: DrawsInRows | DrawsInAxis | None
     outputs: dict[int, list[Any]] = field(default_factory=dict)
 
     @property
@@ -66,24 +67,21 @@ class LayerSlots:
         def give(layer: Any, call: int, run: Any) -> Any:
             """Return what was noted for the draw that a call stands for."""
             made = self.outputs.get(id(layer), [])
-            if call >= len(made):
-                return run()
-            if running:
-                run()
-            return self._chosen(made, call, contents)
+            chosen = self._chosen(made, call, contents) if call < len(made) else None
+            computed = run() if running or chosen is None else None
+            return computed if chosen is None else chosen
 
         with self._patched(give):
             yield
 
     def _chosen(self, made: list[Any], call: int, contents: Sequence[int]) -> Any:
-        """Return the outputs of a call, or those of the call that stands in its place."""
-        if self.in_rows is not None:
+        """Return what stands in the place of a call's outputs; None if they are of no draw."""
+        if self.within is not None:
             own = made[call]
-            rows = own.shape[0] if own.shape.rank else 0
-            return self.in_rows.filled(own, contents) if rows and not rows % self.draws else own
+            return self.within.filled(own, contents) if self.within.hold(own) else None
         each, rest = divmod(len(made), self.draws)
         if rest:
-            return made[call]
+            return None
         draw, place = divmod(call, each)
         return made[contents[draw] * each + place]
 
@@ -134,11 +132,16 @@ def draws_of_layers(watch: Watch, drawing: set[int], rows: int) -> LayerSlots | 
         same = all(are_same(first[0][0], arguments) for arguments, _ in first[1:])
         alike = all(len(made) % len(first) == 0 for made in calls.values())
         return LayerSlots(drawing, len(first), None) if same and alike else None
-    found = draws_in_rows(*first[0], rows)
-    if found is None:
-        return None
     every = [out for made in calls.values() for _, out in made]
-    if not all(tf.is_tensor(out) and out.shape[0] == found.draws * rows for out in every):
+    layers = {id(layer): layer for layer, _ in watch.called}
+    draws = draws_in_one_call(layers[next(iter(calls))])
+    if draws > 1:
+        found: DrawsInRows | DrawsInAxis | None = DrawsInAxis(draws, rows)
+        size = draws
+    else:
+        found = draws_in_rows(*first[0], rows)
+        size = found.draws * rows if found is not None else 0
+    if found is None or not all(tf.is_tensor(out) and out.shape[0] == size for out in every):
         return None
     return LayerSlots(drawing, found.draws, found)
 

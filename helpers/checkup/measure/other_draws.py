@@ -6,18 +6,15 @@ the same, unless something else in it is drawn.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from tf_keras.src.engine import base_layer
 
 from ...model.layer_calls import LayerCall
 from ...model.likelihood import flatten_heads
+from ...model.noise_layers import without_noise
 from ...model.small_scales import SmallScale, small_scales
 from ...model.untouched import use_seed
 from .case import Case
@@ -40,7 +37,7 @@ def draws_beside_weights(case: Case) -> list[str]:
     if not calls or case.batch.targets is None:
         return []
     try:
-        with _without_noise(case.network):
+        with without_noise(case.network):
             now, size = _change(case, calls[0]), _size(case, calls[0])
             with small_scales(random) as small:
                 left = _change(case, calls[0])
@@ -128,20 +125,3 @@ def _draws(call: LayerCall) -> bool:
         return False
     size = max(float(np.abs(one).max(initial=0.0)), 1e-12)
     return bool(np.abs(one - other).max(initial=0.0) > MOST * size)
-
-
-@contextlib.contextmanager
-def _without_noise(network: Any) -> Iterator[None]:
-    """Let layers of Keras that only add noise, such as Dropout, hand on what they get."""
-    with contextlib.ExitStack() as stack:
-        for layer in network._flatten_layers():
-            if isinstance(layer, base_layer.BaseRandomLayer) and not layer.weights:
-                stack.enter_context(mock.patch.object(layer, "call", _identity))
-            for name in ("dropout", "recurrent_dropout"):  # of the cell of an RNN
-                if isinstance(vars(layer).get(name), float):
-                    stack.enter_context(mock.patch.object(layer, name, 0.0))
-        yield
-
-
-def _identity(inputs: Any, *_args: Any, **_options: Any) -> Any:
-    return inputs
