@@ -69,6 +69,20 @@ def test_a_weight_by_the_count_of_steps_is_judged_where_it_ends(name, taken):
     assert int(optimizer.iterations) == taken
 
 
+@pytest.mark.parametrize("end", [1.0, float(N)])
+def test_a_warm_up_that_begins_later_is_found_too(end):
+    network, steps = classifier(by=N), tf.Variable(0.0, trainable=False)
+
+    def objective(inputs, labels):
+        steps.assign_add(1.0)
+        rising = end * tf.clip_by_value((steps - 200.0) / 600.0, 0.0, 1.0)
+        return mean_nll(network, inputs, labels) + rising * tf.add_n(network.losses)
+
+    report = checkup(network, INPUTS, LABELS, N, objective)
+    assert report.ok == (end == 1.0), str(report)
+    assert {alarm.kind for alarm in report.alarms} == (set() if end == 1.0 else {"kl-not-scaled"})
+
+
 def test_a_warm_up_that_is_over_is_plainly_right():
     network, optimizer = classifier(by=1), tf_keras.optimizers.Adam(0.01)
     optimizer.iterations.assign(5 * STEPS)

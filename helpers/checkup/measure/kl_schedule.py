@@ -19,9 +19,8 @@ from .batch import Batch
 from .kl_factor import SEEDS, KLFactor, measure_kl_factors, small_variables
 from .objective import Objective, evaluate
 from .traced import is_compiled_function
-from .weight_variable import CHANGED, WeightVariable, optimizers_of
+from .weight_variable import CHANGED, FAR, WeightVariable, optimizers_of
 
-FAR = 1_441_440  # a multiple of all numbers up to 16: a step of "every k-th", and none beside it
 FARTHER = 600 * FAR  # below 2³¹
 ROUNDING = 1e-8  # of a factor
 

@@ -16,6 +16,7 @@ from .objective import Objective
 
 MOST_SCALARS = 8
 COUNTERS = ("_train_counter", "_test_counter", "_predict_counter", "_steps_per_execution")
+FAR = 1_441_440  # a multiple of all numbers up to 16: a step of "every k-th", and none beside it
 CHANGED = 1e-3  # of a factor, relative to the larger
 
 
@@ -48,12 +49,18 @@ def weight_variables(
     """Return the variable that each KL's factor changes with, by the id of its posterior.
 
     Every candidate is given a larger value and one near 0: no function of it that changes
-    at all stays the same at both, be it 0.5·x + 0.25 at 0.5 or min(1, x) above 1.
+    at all stays the same at both, be it 0.5·x + 0.25 at 0.5 or min(1, x) above 1. A counter is set
+    far on as well, behind the steps at which a warm-up has not begun.
     """
     candidates = _scalars(roots, _own_variables(small))
     if not small or not candidates or any(factor.changes for factor in factors):
         return {}
     before = [read(variable) for variable in candidates]
+    held = {id(variable) for variable in objective.held}
+    probes = [
+        _probes(value, counts=id(variable) in held or value.dtype.kind in "iu")
+        for variable, value in zip(candidates, before, strict=True)
+    ]
     seeds = SEEDS if any(factor.error for factor in factors) else SEEDS[:1]
     found: dict[int, WeightVariable] = {}
 
@@ -71,11 +78,11 @@ def weight_variables(
 
     now = list(map(_felt, factors, factors))
     errors = [factor.error for factor in factors]
-    together = [factors_at([probe[place] for probe in map(_probes, before)]) for place in (0, 1)]
+    together = [factors_at(list(values)) for values in zip(*probes, strict=True)]
     if not any(_differ(now, other, errors) for other in together):
         return {}
     for index, variable in enumerate(candidates):
-        for probe in _probes(before[index]):
+        for probe in probes[index]:
             if np.all(probe == before[index]):
                 continue
             values = [probe if i == index else value for i, value in enumerate(before)]
@@ -122,12 +129,13 @@ def _differ(now: list[float], other: list[float], errors: list[float]) -> list[i
     return changed
 
 
-def _probes(value: Any) -> tuple[Any, Any]:
-    """Return a larger value and one close to 0, of the same type."""
+def _probes(value: Any, *, counts: bool) -> tuple[Any, Any, Any]:
+    """Return a larger value, one close to 0 and, of a counter, one far on, of the same type."""
     if value.dtype.kind in "iu":
-        return value + 1 + abs(value), value // 100
+        return value + 1 + abs(value), value // 100, np.full_like(value, FAR + 1)
     smaller = value / 100 if value else value - value.dtype.type(0.01)
-    return value + value.dtype.type(0.25) + abs(value), smaller
+    larger = value + value.dtype.type(0.25) + abs(value)
+    return larger, smaller, np.full_like(value, FAR + 1) if counts else larger
 
 
 def _own_variables(small: list[SmallScale]) -> set[int]:
