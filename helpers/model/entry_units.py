@@ -833,11 +833,20 @@ def closed_form(posteriors: tuple[Posterior, ...]) -> float | None:
 
 
 def differ_in_shape(posterior: Posterior) -> bool:
-    """Whether posterior and prior are not the same number of events of the same shape."""
+    """Whether the log-densities of a draw under posterior and prior are not of one shape.
+
+    Then they are broadcast. One prior for each weight alike, of batch shape (), is none of these.
+    """
     if posterior.make is None or posterior.prior() is None:
         return False
     q, p = posterior.make(), posterior.prior()
-    return bool(q.batch_shape != p.batch_shape or q.event_shape != p.event_shape)
+    if q.batch_shape == p.batch_shape and q.event_shape == p.event_shape:
+        return False
+    try:
+        draw = q.sample()
+        return bool(q.log_prob(draw).shape != p.log_prob(draw).shape)
+    except (ValueError, tf.errors.InvalidArgumentError):  # not even to be broadcast
+        return True
 
 
 def _follows_a_formula(unit: EntryUnit) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..measure.broadcast import differing_shapes
+from ...model.entry_units import differ_in_shape
 from ..measure.case import Case
 from ..measure.kl_factor import KLFactor
 from ..measure.kl_schedule import Schedule
@@ -78,7 +78,7 @@ def _judge(factor: KLFactor, case: Case) -> Finding:
     weight = case.variables_of_weight.get(id(factor.posterior))
     if weight is not None:
         found = beside_variable(found, weight, is_trained=_is_trained(weight.variable, case))
-    if found.verdict == "wrong" and factor.entries and differing_shapes(factor.posterior):
+    if found.verdict == "wrong" and factor.entries and differ_in_shape(factor.posterior):
         return _of_shape(found)
     return found
 

@@ -1,6 +1,7 @@
 """A posterior and a prior of different shapes, so that a KL is broadcast."""
 
-from ..measure.broadcast import BroadcastKL, broadcast_kl, differing_shapes
+from ...model.entry_units import differ_in_shape
+from ..measure.broadcast import BroadcastKL, broadcast_kl
 from ..measure.case import Case
 from ..report import Finding
 
@@ -11,7 +12,7 @@ def check_shapes(case: Case) -> list[Finding]:
     """Return an alarm where posterior and prior differ in shape, so that a KL is broadcast."""
     findings = []
     for factor in case.factors:
-        if factor.entries and differing_shapes(factor.posterior):
+        if factor.entries and differ_in_shape(factor.posterior):
             found = broadcast_kl(case, factor)
             findings += [] if found is None else [_broadcast(factor.posterior.name, found)]
     return findings

@@ -23,14 +23,6 @@ class BroadcastKL(NamedTuple):
     kl: float
 
 
-def differing_shapes(posterior: Posterior) -> bool:
-    """Whether posterior and prior are not the same number of events of the same shape."""
-    if posterior.make is None or posterior.prior() is None:
-        return False
-    q, p = posterior.make(), posterior.prior()
-    return bool(q.batch_shape != p.batch_shape or q.event_shape != p.event_shape)
-
-
 def broadcast_kl(case: Case, factor: KLFactor) -> BroadcastKL | None:
     """Return what a layer's entries are worth beside its KL, None if they agree.
 
@@ -41,10 +33,20 @@ def broadcast_kl(case: Case, factor: KLFactor) -> BroadcastKL | None:
     entries = case.entries_of(factor.posterior.layer)
     unit = factor.value / max(sum(factor.shares), 1e-12) if sum(factor.shares) else 1.0
     entry = float(entries.sum()) / (unit * len(entries)) if unit else float("nan")
-    kl, error = _drawn_kl(q, p)
+    kls = [_drawn_kl(q, p)]
+    if len(entries) == 1:  # which may hold the KLs of the layer's other weights too
+        kls += [_drawn_kl(*both) for both in _others(case, factor.posterior)]
+    kl, error = sum(nats for nats, _ in kls), float(np.hypot.reduce([e for _, e in kls]))
     if not np.isfinite(entry) or abs(entry - kl) < 3.5 * error + 0.05 * abs(kl):
         return None
     return BroadcastKL(q, p, entry, kl)
+
+
+def _others(case: Case, posterior: Posterior) -> list[tuple[Any, Any]]:
+    """Return posterior and prior of the other weights of a layer, as far as they are known."""
+    same = [f.posterior for f in case.factors if f.posterior.layer is posterior.layer]
+    pairs = [(one.make(), one.prior()) for one in same if one is not posterior and one.make]
+    return [(q, p) for q, p in pairs if p is not None]
 
 
 def _drawn_kl(q: Any, p: Any) -> tuple[float, float]:
