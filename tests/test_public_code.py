@@ -8,6 +8,7 @@ import tf_keras
 from sampling import THIRD
 
 from helpers.checkup import checkup
+from helpers.losses import losses_by_layer
 from helpers.prediction import predict_by_draws
 
 pytestmark = THIRD
@@ -157,3 +158,64 @@ def test_an_untrained_variational_layer_without_a_distribution_is_healthy(exact)
     net.compile("adam", lambda y, mean: -tfd.Normal(mean, 0.3).log_prob(y))
     report = checkup(net, INPUTS, VALUES[:, :1], num_examples=N)
     assert report.ok, str(report)
+
+
+class TwoKls(L.Layer):
+    """Adds the drawn KLs of kernel and bias as one entry, beside one prior for each weight alike."""
+
+    def __init__(self, units, *, anew):
+        super().__init__()
+        self.units, self.anew = units, anew
+
+    def build(self, shape):
+        normal = tf_keras.initializers.RandomNormal(stddev=0.5)
+        for name, size in (("kernel", (shape[-1], self.units)), ("bias", (self.units,))):
+            setattr(self, f"{name}_loc", self.add_weight(f"{name}_loc", size, initializer=normal))
+            setattr(self, f"{name}_rho", self.add_weight(f"{name}_rho", size, initializer="zeros"))
+        if not self.anew:
+            self.keep()
+
+    def keep(self):
+        scale = lambda rho: 1e-3 + tf.nn.softplus(0.1 * rho)  # noqa: E731
+        for name in ("kernel", "bias"):
+            loc, rho = getattr(self, f"{name}_loc"), getattr(self, f"{name}_rho")
+            made = scale(rho) if self.anew else tfp.util.DeferredTensor(rho, scale)
+            setattr(self, f"{name}_posterior", tfd.Normal(loc, made))
+            shares = tfd.Categorical(probs=[0.5, 0.5])
+            parts = tfd.Normal([0.0, 0.0], [1.0, 0.1])
+            setattr(self, f"{name}_prior", tfd.MixtureSameFamily(shares, parts))
+
+    def call(self, inputs):
+        if self.anew:
+            self.keep()
+        drawn, nats = [], 0.0
+        for name in ("kernel", "bias"):
+            q, p = getattr(self, f"{name}_posterior"), getattr(self, f"{name}_prior")
+            w = q.sample()
+            nats += tf.reduce_sum(q.log_prob(w) - p.log_prob(w))
+            drawn.append(w)
+        self.add_loss(nats / N)
+        return inputs @ drawn[0] + drawn[1]
+
+
+def two_kls(*, anew):
+    layers = [TwoKls(4, anew=anew), L.ReLU(), TwoKls(1, anew=anew)]
+    net = tf_keras.Sequential(layers)
+    net(INPUTS[:2])
+    net.compile("adam", lambda y, mean: -tfd.Normal(mean, 0.3).log_prob(y))
+    return net
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_kls_in_one_entry_are_known_exactly(seed):
+    tf_keras.utils.set_random_seed(seed)
+    net = two_kls(anew=False)
+    assert list(losses_by_layer(net, INPUTS[:7]).divisor) == [N, N]
+    report = checkup(net, INPUTS, VALUES[:, :1], num_examples=N)
+    assert report.ok, str(report)
+
+
+def test_distributions_that_each_call_makes_anew_are_no_false_alarm():
+    report = checkup(two_kls(anew=True), INPUTS, VALUES[:, :1], num_examples=N)
+    assert "no-scale-gradient" not in report.kinds(), str(report)
+    assert not report.alarms

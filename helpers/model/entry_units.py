@@ -906,8 +906,12 @@ def _scalars(layer: Any, posteriors: tuple[Posterior, ...]) -> list[Any]:
     # A trained scalar of the layer's own is a parameter of its posterior or prior, no weight.
     own = {id(v) for p in posteriors for v in p.variables if v.trainable or v.shape.rank != 0}
     found = [x for x in reachable(*roots) if isinstance(x, tf.Variable) and id(x) not in own]
-    numbers = [v for v in found if v.shape.num_elements() == 1]
+    numbers = [v for v in found if v.shape.rank == 0 or _is_untrained_number(v)]
     return [v for v in numbers if v.dtype.is_floating or v.dtype in (tf.int32, tf.int64)]
+
+
+def _is_untrained_number(variable: Any) -> bool:
+    return variable.shape.num_elements() == 1 and not variable.trainable
 
 
 def _larger(value: Any) -> Any:

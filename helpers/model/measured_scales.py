@@ -18,7 +18,7 @@ import tensorflow as tf
 from .layer_calls import LayerCall, layer_calls
 from .reachable import reachable
 from .untouched import snapshot, untouched
-from .weight_posteriors import Posterior, find_posteriors, is_floating
+from .weight_posteriors import Posterior, find_posteriors, held_distributions, is_floating
 
 Array = npt.NDArray[np.float64]
 
@@ -62,6 +62,9 @@ class MeasuredPosterior(Posterior):
 def all_posteriors(layers: list[Any], calls: Iterable[LayerCall]) -> list[Posterior]:
     """Return the posteriors that layers hold, and those measured on the calls of other layers.
 
+    A layer that makes its distributions anew in each call holds none: their scales are tensors that
+    no variable moves any more.
+
     Parameters
     ----------
     layers
@@ -69,10 +72,22 @@ def all_posteriors(layers: list[Any], calls: Iterable[LayerCall]) -> list[Poster
     calls
         Of those among them that may draw weights of their own.
     """
-    held = find_posteriors(layers)
+    calls = list(calls)
+    anew = {id(call.layer) for call in calls if _makes_anew(call)}
+    held = [posterior for posterior in find_posteriors(layers) if id(posterior.layer) not in anew]
     known = {id(posterior.layer) for posterior in held}
     others = [call for call in calls if id(call.layer) not in known]
     return held + [p for call in others for p in measured_posteriors(call)]
+
+
+def _makes_anew(call: LayerCall) -> bool:
+    """Whether a layer keeps other distributions as attributes after each call."""
+    before = held_distributions(call.layer)
+    if not before:
+        return False
+    call.outputs(seed=1)
+    after = held_distributions(call.layer)
+    return any(after.get(name) is not one for name, one in before.items())
 
 
 def posteriors_of_network(network: Any, inputs: Any) -> list[Posterior]:

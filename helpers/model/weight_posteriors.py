@@ -185,8 +185,7 @@ def _of_attributes(layer: Any) -> list[Posterior]:
 
     A distribution of another name is one if a variable moves it, and the prior if none does.
     """
-    held = {name: it for name, it in vars(layer).items() if isinstance(it, tfd.Distribution)}
-    own = {name: it for name, it in held.items() if not name.endswith("_affine")}
+    own = held_distributions(layer)
     named = {name for name in own if "posterior" in name}
     fixed = {name for name in own if "prior" in name}
     fixed |= {
@@ -203,6 +202,12 @@ def _of_attributes(layer: Any) -> list[Posterior]:
             prior = next((own[n] for n in own if n in fixed and _alike(own[n], value)), None)
         found.append(Posterior(layer, part, _constant(value), _constant(prior), variables))
     return found
+
+
+def held_distributions(layer: Any) -> dict[str, Any]:
+    """Return the distributions that a layer keeps as attributes, those of Flipout's sums aside."""
+    held = {name: it for name, it in vars(layer).items() if isinstance(it, tfd.Distribution)}
+    return {name: it for name, it in held.items() if not name.endswith("_affine")}
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -28,6 +28,7 @@ def outputs_beside_targets(network: Any, watch: Watch, *, of_last_call: bool = F
     own = [out for layer, out in watch.called if layer is network and out is not None]
     if own and not of_last_call:
         return own[-1]
-    ends = [out for layer, out in watch.outermost if layer.weights and out is not None]
-    last = [out for out in ends if not has_heads(out)]  # whose names the reader's network tells
-    return last[-1] if last else (own[-1] if own else None)
+    for layer, out in reversed(watch.outermost):  # several heads have names in one network only
+        if out is not None and not has_heads(out) and layer.weights:
+            return out
+    return own[-1] if own else None
