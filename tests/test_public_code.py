@@ -161,7 +161,7 @@ def test_an_untrained_variational_layer_without_a_distribution_is_healthy(exact)
 
 
 class TwoKls(L.Layer):
-    """Adds the drawn KLs of kernel and bias as one entry, beside one prior for each weight alike."""
+    """Adds the drawn KLs of kernel and bias as one entry; each weight has the same prior."""
 
     def __init__(self, units, *, anew):
         super().__init__()
