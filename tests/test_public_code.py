@@ -219,3 +219,15 @@ def test_distributions_that_each_call_makes_anew_are_no_false_alarm():
     report = checkup(two_kls(anew=True), INPUTS, VALUES[:, :1], num_examples=N)
     assert "no-scale-gradient" not in report.kinds(), str(report)
     assert not report.alarms
+
+
+def test_an_attribute_that_is_missing_has_no_cure_about_likelihoods():
+    net = tf_keras.Sequential([tfpl.DenseFlipout(1, input_shape=(FEATURES,))])
+
+    def objective(x, y):
+        return tf.reduce_mean(net(x)) + net.layers[0].kernel_divergence / N
+
+    report = checkup(net, INPUTS, VALUES[:, :1], num_examples=N, loss=objective)
+    [alarm] = report.alarms
+    assert alarm.kind == "cannot-run"
+    assert "likelihood" not in alarm.cure

@@ -160,7 +160,9 @@ def _examined(
     except SeveralTargetsError as error:
         return Report([out_of_scope(error)], unchecked=[f"the step: {error}"])
     except Exception as error:  # noqa: BLE001 (an objective that fails is a finding)
-        return Report([cannot_run(error, _what_to_pass(network, batch, loss))])
+        of_code = isinstance(error, (AttributeError, NameError, KeyError, IndexError))
+        instead = "" if of_code and callable(loss) else _what_to_pass(network, batch, loss)
+        return Report([cannot_run(error, instead)])
     if likelihood is not None:
         check_callable(network)
         said = find_likelihood(network, network(batch.inputs), batch.targets, likelihood)
