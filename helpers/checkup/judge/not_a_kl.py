@@ -7,7 +7,8 @@ from ..report import Finding
 
 CURE = (
     "Let the divergence return tfd.kl_divergence(q, p) / N, or log q(w) - log p(w) of a draw over "
-    "N, and nothing else; what you add on purpose belongs into a loss of its own."
+    "N, and nothing else, where its first argument is the posterior q and its second the prior p; "
+    "what you add on purpose belongs into a loss of its own."
 )
 
 

@@ -21,6 +21,7 @@ from .objective import Evaluation
 
 Array = npt.NDArray[np.float64]
 ROUNDING = 2e-5  # of sums over many weights in float32, relative to their size
+LEAST = 1e-3  # nats, where a posterior that is its prior leaves the rounding of two densities
 SURE = 5.0  # standard errors
 
 
@@ -223,7 +224,9 @@ def _rest(
     """Return an entry minus the multiples of the KLs, and what of that means nothing."""
     pairs = [(weight, error, n) for (weight, error), n in zip(weighted, nats, strict=True)]
     unsure = sum(error * abs(n.value) for _, error, n in pairs)
-    unsure += sum(abs(w) * (ROUNDING * abs(n.value) + 1e-6 * n.num_weights) for w, _, n in pairs)
+    unsure += sum(
+        abs(w) * (ROUNDING * abs(n.value) + max(1e-6 * n.num_weights, LEAST)) for w, _, n in pairs
+    )
     variance = sum((w * n.error) ** 2 for w, _, n in pairs)
     if np.ptp(values) > 1e-5 * np.abs(values).max():
         spreads = sum((w * n.spread) ** 2 for w, _, n in pairs if np.isfinite(n.spread))

@@ -15,13 +15,14 @@ import tensorflow as tf
 from ...model.layer_calls import LayerCall
 from ...model.likelihood import flatten_heads
 from ...model.noise_layers import without_noise
-from ...model.small_scales import SmallScale, small_scales
+from ...model.small_scales import SmallScale, enlarged, small_scales
 from ...model.untouched import use_seed
 from .case import Case
 
 Array = npt.NDArray[np.float64]
 MOST = 2e-4  # of the outputs; what they change by from seed to seed where nothing is drawn
 PART = 0.05  # of that change at the scales as they are, which tiny scales may leave
+LITTLE = 0.01  # a standard deviation that moves outputs along straight lines
 ALIKE = 0.5  # a cosine; what the same draws change, at a floor and above it, is nearly parallel
 TINY = 1e-4  # a standard deviation that hardly moves an output
 
@@ -47,9 +48,12 @@ def draws_beside_weights(case: Case) -> list[str]:
                 unsure = [one.posterior.layer for one in small if not _is_tiny(one)]
                 is_much = np.linalg.norm(left, np.inf) > PART * np.linalg.norm(now, np.inf)
                 names = _innermost(case, {id(layer) for layer in unsure}) if is_much else []
+                for one in small:
+                    enlarged(one, LITTLE)
+                more = _change(case, calls[0]) - left
             if names or (is_much and not unsure):
                 return names or [case.network.name]
-            is_other = unsure and _cosine(left, now - left) < ALIKE
+            is_other = unsure and _cosine(left, more) < ALIKE
             return list(dict.fromkeys(layer.name for layer in unsure)) if is_other else []
     except Exception:  # noqa: BLE001 (a network that runs within its objective only)
         return []
