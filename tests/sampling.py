@@ -11,6 +11,8 @@ NIGHTLY = pytest.mark.sampled(10**6)
 IN_CI = pytest.mark.sampled(1 if os.environ.get("CI") else 10**6)
 # Of a long file of single tests: a usual run takes a third of them, CI and the night all.
 THIRD = pytest.mark.sampled(1 if os.environ.get("CI") else 3)
+# Of a file whose tests are alike and take many seconds each: a usual run takes an eighth.
+EIGHTH = pytest.mark.sampled(1 if os.environ.get("CI") else 8)
 
 
 def in_sample(name: str, one_in: int) -> bool:

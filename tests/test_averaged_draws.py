@@ -5,13 +5,13 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import IN_CI, THIRD
+from sampling import EIGHTH, IN_CI
 
 from helpers.checkup import checkup
 from helpers.prediction import predict_by_draws
 from helpers.training import train_by_elbo
 
-pytestmark = THIRD
+pytestmark = EIGHTH
 
 tfd, tfpl = tfp.distributions, tfp.layers
 N, FEATURES, CLASSES, DRAWS = 83, 5, 3, 4
@@ -236,7 +236,9 @@ def log_of_tiled_mean(net, x, y):
 def test_averages_of_distributions_are_told_at_any_start(data_term, seed):
     tf_keras.utils.set_random_seed(seed)
     report = report_of(network(2, gaussian()), data_term, VALUES)
-    assert [alarm.kind for alarm in report.alarms] == ["draws-averaged"], str(report)
+    assert not report.ok, str(report)
+    if data_term is moments:  # of the other one it may be left open what it is
+        assert [alarm.kind for alarm in report.alarms] == ["draws-averaged"], str(report)
 
 
 def test_rows_of_distributions_whose_losses_are_averaged_are_right():

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from checkup_zoo import INPUTS, LABELS, N, classifier, mean_nll
-from sampling import THIRD
+from sampling import EIGHTH
 
 from helpers.checkup import checkup
 
-pytestmark = THIRD
+pytestmark = EIGHTH
 
 BENDS = {
     "free bits": lambda entries: tf.maximum(tf.add_n(entries), 30.0) / N,

@@ -5,13 +5,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 from checkup_zoo import INPUTS, LABELS, N, classifier, compiled, mean_nll
-from sampling import THIRD
+from sampling import EIGHTH
 
 from helpers.checkup import checkup
 from helpers.losses import losses_by_layer
 from helpers.training import ElboMonitor, train_by_elbo
 
-pytestmark = THIRD
+pytestmark = EIGHTH
 
 tfd = tfp.distributions
 STEPS = 50

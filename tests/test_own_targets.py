@@ -5,13 +5,13 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import THIRD
+from sampling import EIGHTH
 
 from helpers.checkup import checkup
 from helpers.checkup.measure.batch import Batch
 from helpers.checkup.measure.own_targets import meets_own_targets
 
-pytestmark = THIRD
+pytestmark = EIGHTH
 
 tfd, tfpl = tfp.distributions, tfp.layers
 N, FEATURES, CLASSES, DRAWS = 83, 5, 3, 4

@@ -5,13 +5,13 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
-from sampling import THIRD
+from sampling import EIGHTH
 
 from helpers.checkup import checkup
 from helpers.losses import losses_by_layer
 from helpers.prediction import predict_by_draws
 
-pytestmark = THIRD
+pytestmark = EIGHTH
 
 tfd, tfpl, L = tfp.distributions, tfp.layers, tf_keras.layers
 N, FEATURES, CLASSES, WIDTH = 83, 5, 3, 2
