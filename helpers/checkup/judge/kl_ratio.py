@@ -129,8 +129,8 @@ def _scaled_likelihood(ratio: float, factor: KLFactor, case: Case) -> Finding | 
 def _whole_kl(ratio: float, factor: KLFactor, case: Case) -> Finding | None:
     """Return an alarm if the whole KL stands beside another multiple of the NLL than N times."""
     slope, n = case.data.slope, case.setup.num_examples
-    is_multiple = case.data.is_identified and not case.data.is_sum and slope > 0
-    if not is_multiple or abs(slope - 1) < 0.01 or abs(factor.value - 1) > 0.01:
+    is_multiple = case.data.is_identified and not case.data.is_sum and slope > 1.01
+    if not is_multiple or abs(factor.value - 1) > 0.01:  # below 1 it is a mean over predictions
         return None
     batch = "the batch size" if case.setup.batch_size == round(slope) else "a number"
     text = (
