@@ -48,9 +48,13 @@ def with_averaged_draws(
     """
     if not data.is_identified or not small:
         return data
+    drawing = {id(one.posterior.layer) for one in small}
+    network = _called_for_draws(watch, drawing, batch.size)
+    if network is None and draws_of_layers(watch, drawing, batch.size) is None:
+        return data
     for scale in SCALES:
         small = [enlarged(one, scale) for one in small]
-        slots = _noted_slots(objective, batch, small, watch)
+        slots = _noted_slots(network, objective, batch, watch, drawing)
         if slots is None:
             return data
         if (is_sum := _is_sum_over_draws(slots, objective, batch)) is None:
@@ -62,21 +66,35 @@ def with_averaged_draws(
     return data
 
 
-def _noted_slots(
-    objective: Objective, batch: Batch, small: list[SmallScale], watch: Watch
-) -> DrawSlots | None:
-    """Return the places of the draws, and what stands in them now; None if there are no several.
+def _called_for_draws(watch: Watch, drawing: set[int], rows: int) -> Any:
+    """Return what holds all that draws weights and is called for several draws; None if nothing.
 
-    A network that is called several times on the same inputs comes first, then one that is called
-    once on repeated rows, then the layers inside of a network.
+    What is called several times on the same inputs comes before what is called once, on repeated
+    rows.
     """
-    drawing = {id(one.posterior.layer) for one in small}
     holders = [
         (layer, arguments, outputs)
         for (layer, arguments), (_, outputs) in zip(watch.inputs, watch.called, strict=True)
         if drawing <= {id(part) for part in layer._flatten_layers()}
     ]
-    network = _called_again(holders, watch) or _called_with_rows(holders, batch.size)
+    again = _called_again(holders, watch)
+    return _called_with_rows(holders, rows) if again is None else again
+
+
+def _noted_slots(
+    network: Any, objective: Objective, batch: Batch, watch: Watch, drawing: set[int]
+) -> DrawSlots | None:
+    """Return the places of the draws, and what stands in them now; None if there are no several.
+
+    Parameters
+    ----------
+    network
+        What is called for several draws; ``None`` if the layers inside of it are.
+    objective, batch, watch
+        What is minimised, on what, and what happened in one evaluation of it.
+    drawing
+        The ``id`` of the layers that draw weights.
+    """
     if network is not None:
         with calls_noted(network) as noted:
             evaluate(objective, batch, factor=0.0, repeatable=True)
